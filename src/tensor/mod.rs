@@ -1,0 +1,11 @@
+//! Floor 1: what a tensor is: shapes, element types, dense tensors on the host, and the file they live in.
+
+mod dense;
+mod element;
+mod erf;
+mod feature_map;
+pub mod file;
+
+pub use dense::{ShapeMismatch, Tensor};
+pub use element::{Element, Real};
+pub use feature_map::{FeatureMap, Shape};
