@@ -1,0 +1,133 @@
+//! WGSL out of files: imports and conditional parts resolved by `wesl`, numbers left to `override` constants.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use thiserror::Error;
+use wesl::{CompileOptions, Features, ModulePath, VirtualResolver};
+
+/// A shader with its switches set: what a pipeline is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Variant {
+    /// The file's name, without its ending.
+    pub shader: &'static str,
+    /// The `@if` features that are on, sorted.
+    pub features: Vec<&'static str>,
+    /// Values of `override` constants.
+    pub constants: Vec<(&'static str, u32)>,
+}
+
+impl Variant {
+    /// A shader with the features of a list whose flag is set.
+    pub fn new(shader: &'static str, features: &[(&'static str, bool)]) -> Self {
+        let mut features: Vec<_> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
+        features.sort_unstable();
+        Self { shader, features, constants: vec![] }
+    }
+
+    /// The same with an `override` constant set.
+    pub fn with(mut self, constant: &'static str, value: u32) -> Self {
+        self.constants.push((constant, value));
+        self
+    }
+}
+
+impl fmt::Display for Variant {
+    /// `conv2d+gelu+residual`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.shader)?;
+        self.features.iter().try_for_each(|feature| write!(f, "+{feature}"))
+    }
+}
+
+/// A shader that can't be used.
+#[derive(Debug, Error)]
+pub enum ShaderError {
+    /// The folder of `--shaders` can't be read.
+    #[error("shader {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// Imports or conditions that don't resolve.
+    #[error("shader {variant} doesn't compose: {reason}")]
+    Compose {
+        /// Shader and features.
+        variant: String,
+        /// What wesl says, with the place.
+        reason: String,
+    },
+    /// Refused by validation or by the driver.
+    #[error("shader {variant} is refused: {reason}")]
+    Refused {
+        /// Shader and features.
+        variant: String,
+        /// What naga or the driver says, with the place.
+        reason: String,
+    },
+}
+
+/// The sources, by module path: `conv2d`, `shared::gelu`.
+#[derive(Clone, Debug)]
+pub struct Shaders {
+    sources: BTreeMap<String, String>,
+    embedded: bool,
+}
+
+impl Shaders {
+    /// From pairs of module path and source that the binary carries.
+    pub fn embedded_in(sources: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        let sources = sources.into_iter().map(|(path, source)| (path.into(), source.into())).collect();
+        Self { sources, embedded: true }
+    }
+
+    /// The same with every file that `folder` has replaced by it. Bounds are then checked at run time.
+    ///
+    /// # Errors
+    /// When a file that exists can't be read.
+    pub fn replaced_from(mut self, folder: &Path) -> Result<Self, ShaderError> {
+        for (path, source) in &mut self.sources {
+            let file = folder.join(format!("{}.wgsl", path.replace("::", "/")));
+            match std::fs::read_to_string(&file) {
+                Ok(text) => *source = text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {}
+                Err(source) => return Err(ShaderError::Read { path: file.display().to_string(), source }),
+            }
+        }
+        self.embedded = false;
+        Ok(self)
+    }
+
+    /// Whether all sources are those of the binary.
+    pub fn embedded(&self) -> bool {
+        self.embedded
+    }
+
+    /// Standard WGSL for a variant.
+    ///
+    /// # Errors
+    /// When the file is unknown, an import doesn't resolve, or the text doesn't parse.
+    pub fn compose(&self, variant: &Variant, native_f16: bool) -> Result<String, ShaderError> {
+        let failed = |reason: String| ShaderError::Compose { variant: variant.to_string(), reason };
+        let mut resolver = VirtualResolver::new();
+        for (path, source) in &self.sources {
+            let path = module(path).map_err(&failed)?;
+            resolver.add_module(path, source.as_str().into());
+        }
+        let mut features = Features::default();
+        for feature in &variant.features {
+            features.flags.insert((*feature).to_string(), wesl::Feature::Enable);
+        }
+        features.flags.insert("native_f16".into(), native_f16.into());
+        let options = CompileOptions { features, ..CompileOptions::default() };
+        let root = module(variant.shader).map_err(&failed)?;
+        let compiled = wesl::compile_sourcemap(&root, &resolver, &wesl::EscapeMangler, &options);
+        Ok(compiled.map_err(|error| failed(error.to_string()))?.to_string())
+    }
+}
+
+fn module(path: &str) -> Result<ModulePath, String> {
+    format!("package::{path}").parse().map_err(|error| format!("{error:?}"))
+}
