@@ -1,0 +1,130 @@
+// 2-D convolution, register-tiled: one invocation makes 4 neighbouring pixels × 4, 8 or 16 output channels, so each
+// weight it loads serves 4 pixels and each input pixel serves all its channels. Same bindings, layout and epilogue as
+// conv2d.wgsl. Weight addresses depend on the workgroup and loop counters only, so that software Vulkan loads them
+// once and broadcasts; the tap loops stay rolled, which keeps pipelines quick to compile.
+@if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
+@if(!input_f32) import package::shared::half::{Stored as Input, decode as decode_input};
+@if(output_f32) import package::shared::single::{Stored as Output, decode as decode_output, encode as encode_output};
+@if(!output_f32) import package::shared::half::{Stored as Output, decode as decode_output, encode as encode_output};
+@if(weight_f32) import package::shared::single::{Stored as Weight, decode as decode_weight};
+@if(!weight_f32) import package::shared::half::{Stored as Weight, decode as decode_weight};
+@if(gelu) import package::shared::gelu::gelu;
+@if(native_f16) enable f16;
+
+struct Params {
+    in_height: u32,
+    in_width: u32,
+    first_blocks: u32,
+    in_blocks: u32,
+    out_height: u32,
+    out_width: u32,
+    out_blocks: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> first: array<Input>;
+@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Input>;
+@group(0) @binding(3) var<storage, read> weight: array<Weight>;
+@if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
+@if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
+@group(0) @binding(6) var<storage, read_write> output: array<Output>;
+
+// Invocations of a workgroup along a row and down.
+override COLUMNS: u32 = 8;
+override ROWS: u32 = 8;
+
+fn load(row: u32, x: u32, block: u32) -> vec4<f32> {
+    let pixel = row + min(x, params.in_width - 1u);
+    @if(two_inputs) {
+        if (block >= params.first_blocks) {
+            let blocks = params.in_blocks - params.first_blocks;
+            let value = decode_input(second[pixel * blocks + block - params.first_blocks]);
+            return select(vec4<f32>(0.0), value, x < params.in_width);
+        }
+    }
+    let value = decode_input(first[pixel * params.first_blocks + block]);
+    return select(vec4<f32>(0.0), value, x < params.in_width);
+}
+
+// The 4 × 4 weights of one input and one output block; `at` is the first of four vec4s.
+fn weights(at: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        decode_weight(weight[at]),
+        decode_weight(weight[at + 1u]),
+        decode_weight(weight[at + 2u]),
+        decode_weight(weight[at + 3u]),
+    );
+}
+
+fn store(y: u32, x: u32, block: u32, sum: vec4<f32>) {
+    if (x >= params.out_width) {
+        return;
+    }
+    var value = sum;
+    @if(bias) { value += bias[block]; }
+    @if(gelu) { value = gelu(value); }
+    let at = (y * params.out_width + x) * params.out_blocks + block;
+    @if(residual) { value += decode_output(residual[at]); }
+    output[at] = encode_output(value);
+}
+
+@compute @workgroup_size(COLUMNS, ROWS)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
+    let y = id.y;
+    let x = id.x * 4u;
+    if (y >= params.out_height || x >= params.out_width) {
+        return;
+    }
+    @if(blocks1) let block = group.z;
+    @if(blocks2) let block = group.z * 2u;
+    @if(blocks4) let block = group.z * 4u;
+    var a0 = vec4<f32>(0.0); var a1 = vec4<f32>(0.0); var a2 = vec4<f32>(0.0); var a3 = vec4<f32>(0.0);
+    var b0 = vec4<f32>(0.0); var b1 = vec4<f32>(0.0); var b2 = vec4<f32>(0.0); var b3 = vec4<f32>(0.0);
+    var c0 = vec4<f32>(0.0); var c1 = vec4<f32>(0.0); var c2 = vec4<f32>(0.0); var c3 = vec4<f32>(0.0);
+    var d0 = vec4<f32>(0.0); var d1 = vec4<f32>(0.0); var d2 = vec4<f32>(0.0); var d3 = vec4<f32>(0.0);
+    for (var ky = 0u; ky < params.kernel; ky++) {
+        // Unsigned: a coordinate left of or above the map wraps to a large one and fails the test for its end.
+        let in_y = y * params.stride + ky - params.padding;
+        if (in_y >= params.in_height) {
+            continue;
+        }
+        let row = in_y * params.in_width;
+        for (var kx = 0u; kx < params.kernel; kx++) {
+            let in_x = x * params.stride + kx - params.padding;
+            let tap = (ky * params.kernel + kx) * params.in_blocks;
+            for (var i = 0u; i < params.in_blocks; i++) {
+                let at = ((tap + i) * params.out_blocks + block) * 4u;
+                let v0 = load(row, in_x, i);
+                let v1 = load(row, in_x + params.stride, i);
+                let v2 = load(row, in_x + 2u * params.stride, i);
+                let v3 = load(row, in_x + 3u * params.stride, i);
+                let wa = weights(at);
+                a0 += wa * v0; a1 += wa * v1; a2 += wa * v2; a3 += wa * v3;
+                @if(blocks2 || blocks4) {
+                    let wb = weights(at + 4u);
+                    b0 += wb * v0; b1 += wb * v1; b2 += wb * v2; b3 += wb * v3;
+                }
+                @if(blocks4) {
+                    let wc = weights(at + 8u);
+                    c0 += wc * v0; c1 += wc * v1; c2 += wc * v2; c3 += wc * v3;
+                    let wd = weights(at + 12u);
+                    d0 += wd * v0; d1 += wd * v1; d2 += wd * v2; d3 += wd * v3;
+                }
+            }
+        }
+    }
+    store(y, x, block, a0); store(y, x + 1u, block, a1); store(y, x + 2u, block, a2); store(y, x + 3u, block, a3);
+    @if(blocks2 || blocks4) {
+        let next = block + 1u;
+        store(y, x, next, b0); store(y, x + 1u, next, b1); store(y, x + 2u, next, b2); store(y, x + 3u, next, b3);
+    }
+    @if(blocks4) {
+        let third = block + 2u;
+        store(y, x, third, c0); store(y, x + 1u, third, c1); store(y, x + 2u, third, c2); store(y, x + 3u, third, c3);
+        let last = block + 3u;
+        store(y, x, last, d0); store(y, x + 1u, last, d1); store(y, x + 2u, last, d2); store(y, x + 3u, last, d3);
+    }
+}

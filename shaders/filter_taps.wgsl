@@ -1,0 +1,81 @@
+// The dynamic filter's taps: z = weight · mean + bias, nine numbers a group, then tanh, softmax over the nine, or the
+// product of both; each group's taps are written out for all of its channels. One workgroup, f32 throughout.
+// Source: IRNeXt (ICML 2023), equations 4 and 5; batch norm is folded into weight and bias.
+struct Params {
+    // Input channels in vec4s, channels a group, groups, channels.
+    blocks: u32,
+    group_channels: u32,
+    groups: u32,
+    channels: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> mean: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+// [9][4·blocks]
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+
+const LANES = 64u;
+// 9 taps for at most 128 groups.
+const ROWS = 1152u;
+
+var<workgroup> z: array<f32, ROWS>;
+
+// By the exponential of a negative number, which cannot overflow.
+fn tanh_of(x: f32) -> f32 {
+    let e = exp(-2.0 * abs(x));
+    return sign(x) * (1.0 - e) / (1.0 + e);
+}
+
+@if(softmax)
+fn largest(start: u32) -> f32 {
+    var top = z[start];
+    for (var tap = 1u; tap < 9u; tap++) {
+        top = max(top, z[start + tap]);
+    }
+    return top;
+}
+
+@if(softmax)
+fn exponentials(start: u32, top: f32) -> f32 {
+    var total = 0.0;
+    for (var tap = 0u; tap < 9u; tap++) {
+        total += exp(z[start + tap] - top);
+    }
+    return total;
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    for (var row = lane; row < params.groups * 9u; row += LANES) {
+        var sum = 0.0;
+        for (var block = 0u; block < params.blocks; block++) {
+            sum += dot(weight[row * params.blocks + block], mean[block]);
+        }
+        z[row] = sum + bias[row];
+    }
+    workgroupBarrier();
+    for (var group = lane; group < params.groups; group += LANES) {
+        let start = group * 9u;
+        @if(softmax) let top = largest(start);
+        @if(softmax) let total = exponentials(start, top);
+        for (var tap = 0u; tap < 9u; tap++) {
+            let raw = z[start + tap];
+            var value = 1.0;
+            @if(softmax) { value *= exp(raw - top) / total; }
+            @if(tanh) { value *= tanh_of(raw); }
+            z[start + tap] = value;
+        }
+    }
+    workgroupBarrier();
+    let stored = params.blocks * 4u;
+    for (var at = lane; at < 9u * stored; at += LANES) {
+        let channel = at % stored;
+        var value = 0.0;
+        if (channel < params.channels) {
+            value = z[channel / params.group_channels * 9u + at / stored];
+        }
+        output[at] = value;
+    }
+}

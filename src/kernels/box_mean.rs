@@ -1,0 +1,68 @@
+//! The mean over a sliding window: sums along rows, then down columns.
+
+use super::lowering::WORKGROUP;
+use super::{Cost, Lowering, Operand, StepParts};
+use crate::gpu::Variant;
+use crate::graph::NodeId;
+use crate::tensor::Element;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    height: u32,
+    width: u32,
+    blocks: u32,
+    window_height: u32,
+    window_width: u32,
+    segment: u32,
+}
+
+/// Outputs that one invocation slides over.
+const SEGMENT: usize = 16;
+
+/// All variants.
+pub fn variants() -> Vec<Variant> {
+    [Element::F16, Element::F32].iter().flat_map(|&element| [variant("rows", element), variant("columns", element)]).collect()
+}
+
+fn variant(step: &'static str, element: Element) -> Variant {
+    Variant::new("box_mean", &[(step, true), ("f32", element == Element::F32)])
+}
+
+/// Two dispatches; the window is ⌊base·side/train⌋ pixels, at least 1.
+pub fn lower(lowering: &mut Lowering, node: NodeId, base: usize, train: usize) {
+    let out = lowering.graph.node(node);
+    let shape = out.shape;
+    let window = |side: usize| (side * base / train).max(1);
+    let (window_height, window_width) = (window(shape.height), window(shape.width));
+    let (down, across) = (shape.height - window_height + 1, shape.width - window_width + 1);
+    let blocks = shape.blocks();
+    let name = format!("{} (row sums)", out.name);
+    let bytes = (shape.height * across * blocks * 16) as u64;
+    let sums = Operand::Buffer(lowering.buffer(name.clone(), bytes));
+    let params = Params {
+        height: shape.height as u32,
+        width: shape.width as u32,
+        blocks: blocks as u32,
+        window_height: window_height as u32,
+        window_width: window_width as u32,
+        segment: SEGMENT as u32,
+    };
+    let params = bytemuck::bytes_of(&params).to_vec();
+    let groups = |count: usize| (count as u32).div_ceil(WORKGROUP);
+    let parts = StepParts {
+        params: params.clone(),
+        bindings: vec![(1, lowering.input(node, 0)), (2, sums)],
+        workgroups: [groups(across.div_ceil(SEGMENT) * blocks), shape.height as u32, 1],
+        cost: Cost { flops: 2 * shape.values() as u64, bytes: lowering.map_bytes(node) + bytes },
+    };
+    lowering.named_step(name, variant("rows", out.element), parts);
+    let parts = StepParts {
+        params,
+        bindings: vec![(2, sums), (3, lowering.output(node))],
+        workgroups: [groups(shape.width * blocks), down.div_ceil(SEGMENT) as u32, 1],
+        cost: Cost { flops: 2 * shape.values() as u64, bytes: lowering.map_bytes(node) + bytes },
+    };
+    lowering.step(node, variant("columns", out.element), parts);
+}

@@ -1,0 +1,126 @@
+//! The plain 2-D convolution, and the record that its faster forms share.
+
+use super::constants::pack_convolution;
+use super::lowering::rows;
+use super::{Cost, Lowering, StepParts};
+use crate::gpu::Variant;
+use crate::graph::{Conv2d, NodeId};
+use crate::tensor::Element;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    in_height: u32,
+    in_width: u32,
+    first_blocks: u32,
+    in_blocks: u32,
+    out_height: u32,
+    out_width: u32,
+    out_blocks: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+}
+
+/// All variants.
+pub fn variants() -> Vec<Variant> {
+    variants_of("conv2d")
+}
+
+/// The variants of a kernel with these bindings. Weights are stored as the activations of the plan are; a picture
+/// (f32 in every plan) can be what is read or what is written.
+pub(super) fn variants_of(shader: &'static str) -> Vec<Variant> {
+    let elements = [
+        (Element::F16, Element::F16, Element::F16),
+        (Element::F16, Element::F32, Element::F16),
+        (Element::F16, Element::F16, Element::F32),
+        (Element::F16, Element::F32, Element::F32),
+        (Element::F32, Element::F32, Element::F32),
+    ];
+    let mut all = vec![];
+    for (weight, input, output) in elements {
+        for mask in 0..16u32 {
+            let on = |bit: u32| mask >> bit & 1 == 1;
+            all.push(Variant::new(
+                shader,
+                &[
+                    ("weight_f32", weight == Element::F32),
+                    ("input_f32", input == Element::F32),
+                    ("output_f32", output == Element::F32),
+                    ("two_inputs", on(0)),
+                    ("bias", on(1)),
+                    ("gelu", on(2)),
+                    ("residual", on(3)),
+                ],
+            ));
+        }
+    }
+    all
+}
+
+/// One dispatch.
+pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+    let (variant, mut parts) = record(lowering, node, conv, "conv2d");
+    parts.workgroups = rows(lowering.graph.node(node).shape);
+    lowering.step(node, variant, parts);
+}
+
+/// Parameters, bindings and cost of a convolution; the geometry is the kernel's own.
+pub(super) fn record(
+    lowering: &mut Lowering,
+    node: NodeId,
+    conv: &Conv2d,
+    shader: &'static str,
+) -> (Variant, StepParts) {
+    let (graph, out) = (lowering.graph, lowering.graph.node(node));
+    let count = conv.sources(out.inputs.len());
+    let sources: Vec<usize> = out.inputs[..count].iter().map(|&id| graph.node(id).shape.channels).collect();
+    let blocks = |channels: &usize| channels.div_ceil(4) as u32;
+    let x = graph.node(out.inputs[0]);
+    let params = Params {
+        in_height: x.shape.height as u32,
+        in_width: x.shape.width as u32,
+        first_blocks: blocks(&sources[0]),
+        in_blocks: sources.iter().map(blocks).sum(),
+        out_height: out.shape.height as u32,
+        out_width: out.shape.width as u32,
+        out_blocks: out.shape.blocks() as u32,
+        kernel: conv.kernel as u32,
+        stride: conv.stride as u32,
+        padding: conv.padding as u32,
+    };
+    let element = lowering.element;
+    let weight = lowering.constants.get(&format!("conv {} {sources:?} {element}", conv.weight.0), || {
+        pack_convolution(graph.tensor(conv.weight), &sources, false, element)
+    });
+    let mut bindings = vec![(1, lowering.input(node, 0)), (3, weight), (6, lowering.output(node))];
+    if count == 2 {
+        bindings.push((2, lowering.input(node, 1)));
+    }
+    if let Some(bias) = conv.bias {
+        bindings.push((4, lowering.channels(bias)));
+    }
+    if conv.epilogue.residual {
+        bindings.push((5, lowering.input(node, count)));
+    }
+    let variant = Variant::new(
+        shader,
+        &[
+            ("weight_f32", element == Element::F32),
+            ("input_f32", x.element == Element::F32),
+            ("output_f32", out.element == Element::F32),
+            ("two_inputs", count == 2),
+            ("bias", conv.bias.is_some()),
+            ("gelu", conv.epilogue.gelu),
+            ("residual", conv.epilogue.residual),
+        ],
+    );
+    let weights = graph.tensor(conv.weight).data().len() as u64;
+    let cost = Cost {
+        flops: 2 * weights * out.shape.pixels() as u64,
+        bytes: lowering.traffic(node) + weights * element.bytes(),
+    };
+    let parts = StepParts { params: bytemuck::bytes_of(&params).to_vec(), bindings, workgroups: [0; 3], cost };
+    (variant, parts)
+}

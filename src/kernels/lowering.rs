@@ -1,0 +1,188 @@
+//! Where kernels record their steps: buffers by number, dispatches in order. Offsets come later, from liveness.
+
+use super::Constants;
+use crate::gpu::Variant;
+use crate::graph::{Graph, NodeId, WeightId};
+use crate::tensor::{Element, Shape};
+
+/// A buffer of the arena, not yet placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub usize);
+
+/// What a buffer is for and how large it is.
+#[derive(Clone, Debug)]
+pub struct BufferSpec {
+    /// The node, or the node and what is kept of it.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What a binding points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// A buffer of the arena.
+    Buffer(BufferId),
+    /// A range of the constants.
+    Constant {
+        /// First byte.
+        offset: u64,
+        /// Bytes.
+        size: u64,
+    },
+}
+
+/// Work of a step, for rooflines: what the operation needs, not what a variant happens to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// Floating-point operations, a multiplication with an addition as two.
+    pub flops: u64,
+    /// Bytes read and written if each were touched once.
+    pub bytes: u64,
+}
+
+/// One dispatch.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The node it belongs to.
+    pub name: String,
+    /// The shader and its switches.
+    pub variant: Variant,
+    /// The uniform at binding 0.
+    pub params: Vec<u8>,
+    /// Binding number and what it points at.
+    pub bindings: Vec<(u32, Operand)>,
+    /// Workgroups on each axis.
+    pub workgroups: [u32; 3],
+    /// Work.
+    pub cost: Cost,
+}
+
+/// What of the device decides geometry and choice.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// A driver that runs shaders on the CPU: small workgroups win.
+    pub software: bool,
+    /// Use only the plain kernel of each op.
+    pub plain: bool,
+    /// The most workgroups on one axis of a dispatch.
+    pub max_workgroups: u32,
+}
+
+impl Default for Target {
+    /// WebGPU's guaranteed limits.
+    fn default() -> Self {
+        Self { software: false, plain: false, max_workgroups: 65535 }
+    }
+}
+
+/// A plan in the making.
+#[derive(Debug)]
+pub struct Lowering<'a> {
+    /// The graph, passes done.
+    pub graph: &'a Graph,
+    /// What decides geometry.
+    pub target: Target,
+    /// The element of convolution weights.
+    pub element: Element,
+    /// Buffers so far.
+    pub buffers: Vec<BufferSpec>,
+    /// Constants so far.
+    pub constants: Constants,
+    /// Dispatches so far.
+    pub steps: Vec<Step>,
+    maps: Vec<Option<BufferId>>,
+}
+
+impl<'a> Lowering<'a> {
+    /// Nothing recorded yet.
+    pub fn new(graph: &'a Graph, element: Element, target: Target) -> Self {
+        let maps = vec![None; graph.nodes.len()];
+        Self { graph, target, element, buffers: vec![], constants: Constants::default(), steps: vec![], maps }
+    }
+
+    /// A buffer of `bytes`, at least one `vec4` long.
+    pub fn buffer(&mut self, name: impl Into<String>, bytes: u64) -> BufferId {
+        self.buffers.push(BufferSpec { name: name.into(), bytes: bytes.max(16) });
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// The buffer that holds a node's result.
+    pub fn map(&mut self, node: NodeId) -> BufferId {
+        if let Some(buffer) = self.maps[node.0] {
+            return buffer;
+        }
+        let bytes = self.map_bytes(node);
+        let buffer = self.buffer(self.graph.node(node).name.clone(), bytes);
+        self.maps[node.0] = Some(buffer);
+        buffer
+    }
+
+    /// Bytes of a node's result.
+    pub fn map_bytes(&self, node: NodeId) -> u64 {
+        let node = self.graph.node(node);
+        node.shape.stored_values() as u64 * node.element.bytes()
+    }
+
+    /// The buffer of a node's `index`th input.
+    pub fn input(&mut self, node: NodeId, index: usize) -> Operand {
+        Operand::Buffer(self.map(self.graph.node(node).inputs[index]))
+    }
+
+    /// The buffer of a node's result, as an operand.
+    pub fn output(&mut self, node: NodeId) -> Operand {
+        Operand::Buffer(self.map(node))
+    }
+
+    /// A weight as channels in f32.
+    pub fn channels(&mut self, id: WeightId) -> Operand {
+        let graph = self.graph;
+        self.constants.get(&format!("channels {}", id.0), || super::constants::pack_channels(graph.tensor(id).data()))
+    }
+
+    /// Bytes that a node reads (its inputs) and writes.
+    pub fn traffic(&self, node: NodeId) -> u64 {
+        self.graph.node(node).inputs.iter().map(|&input| self.map_bytes(input)).sum::<u64>() + self.map_bytes(node)
+    }
+
+    /// Records a step of a node.
+    pub fn step(&mut self, node: NodeId, variant: Variant, step: StepParts) {
+        let name = self.graph.node(node).name.clone();
+        self.named_step(name, variant, step);
+    }
+
+    /// Records a step.
+    pub fn named_step(&mut self, name: String, variant: Variant, step: StepParts) {
+        let StepParts { params, bindings, workgroups, cost } = step;
+        self.steps.push(Step { name, variant, params, bindings, workgroups, cost });
+    }
+}
+
+/// What a kernel says of one dispatch.
+#[derive(Debug)]
+pub struct StepParts {
+    /// The uniform at binding 0.
+    pub params: Vec<u8>,
+    /// Binding number and what it points at.
+    pub bindings: Vec<(u32, Operand)>,
+    /// Workgroups on each axis.
+    pub workgroups: [u32; 3],
+    /// Work.
+    pub cost: Cost,
+}
+
+/// Invocations of a workgroup of the kernels that run value by value.
+pub(crate) const WORKGROUP: u32 = 64;
+
+/// One invocation for each `vec4` of a row, one row of workgroups for each row of the map.
+pub(crate) fn rows(shape: Shape) -> [u32; 3] {
+    [((shape.width * shape.blocks()) as u32).div_ceil(WORKGROUP), shape.height as u32, 1]
+}
+
+/// One invocation for each of `count` values, wrapped to rows of workgroups; the second is invocations a row.
+pub(crate) fn wrapped(count: u64, max_workgroups: u32) -> ([u32; 3], u32) {
+    let groups = count.div_ceil(u64::from(WORKGROUP));
+    // A limit so large that a row would overflow its own count is cut to WebGPU's.
+    let across = groups.min(u64::from(max_workgroups.min(65535))).max(1);
+    ([across as u32, groups.div_ceil(across) as u32, 1], across as u32 * WORKGROUP)
+}

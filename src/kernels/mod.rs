@@ -1,0 +1,81 @@
+//! Floor 3: one file for each WGSL file of the same name: bindings, variants, workgroup geometry, cost.
+//!
+//! Adding a kernel: `shaders/X.wgsl`, `src/kernels/X.rs` with a `lower` that records its steps and a `variants` that
+//! lists all its forms, its twin in `src/reference/`, and its name in the list below.
+
+mod constants;
+mod lowering;
+pub mod storage;
+
+pub(crate) use constants::ALIGNMENT;
+pub use constants::Constants;
+pub use lowering::{BufferId, BufferSpec, Cost, Lowering, Operand, Step, StepParts, Target};
+
+use crate::gpu::{Shaders, Variant};
+
+macro_rules! kernels {
+    ($($name:ident)*) => {
+        $(pub mod $name;)*
+
+        /// Every kernel: its name, its source, and all its variants for a storage of half-precision values.
+        pub static KERNELS: &[Kernel] = &[$(Kernel {
+            name: stringify!($name),
+            source: include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
+            variants: $name::variants,
+        }),*];
+    };
+}
+
+/// A WGSL file and its variants.
+pub struct Kernel {
+    /// The file's name.
+    pub name: &'static str,
+    /// Its text.
+    pub source: &'static str,
+    /// All variants that lowering can ask for.
+    pub variants: fn() -> Vec<Variant>,
+}
+
+kernels! {
+    avg_pool
+    box_mean
+    conv2d
+    conv2d_tiled
+    conv_transpose2d
+    dynamic_filter
+    elementwise
+    fft
+    fft_unpack
+    filter_taps
+    instance_norm
+    moments
+    nearest_half
+    pixels_in
+    pixels_out
+    reflect_pad
+    upsample_sum
+}
+
+/// What several kernels import.
+const SHARED: &[(&str, &str)] = &[
+    ("shared::border", include_str!("../../shaders/shared/border.wgsl")),
+    ("shared::gelu", include_str!("../../shaders/shared/gelu.wgsl")),
+    ("shared::half", include_str!("../../shaders/shared/half.wgsl")),
+    ("shared::single", include_str!("../../shaders/shared/single.wgsl")),
+];
+
+/// The sources that the binary carries.
+pub fn shaders() -> Shaders {
+    let kernels = KERNELS.iter().map(|kernel| (kernel.name, kernel.source));
+    Shaders::embedded_in(kernels.chain(SHARED.iter().copied()))
+}
+
+/// All on/off combinations of a list of features.
+fn combinations(shader: &'static str, features: &[&'static str]) -> Vec<Variant> {
+    (0..1usize << features.len())
+        .map(|mask| {
+            let set: Vec<_> = features.iter().enumerate().map(|(bit, &name)| (name, mask >> bit & 1 == 1)).collect();
+            Variant::new(shader, &set)
+        })
+        .collect()
+}

@@ -1,0 +1,69 @@
+//! Bilinear upsampling of one to three maps, summed, with a base and GELU.
+
+use super::lowering::rows;
+use super::{Cost, Lowering, StepParts, combinations};
+use crate::gpu::Variant;
+use crate::graph::NodeId;
+use crate::tensor::Element;
+use bytemuck::{Pod, Zeroable};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    height: u32,
+    width: u32,
+    blocks: u32,
+    padding: u32,
+    heights: [u32; 4],
+    widths: [u32; 4],
+}
+
+/// All variants: one source, two, or three.
+pub fn variants() -> Vec<Variant> {
+    let all = combinations("upsample_sum", &["f32", "base", "second", "third", "gelu"]);
+    all.into_iter().filter(|v| !v.features.contains(&"third") || v.features.contains(&"second")).collect()
+}
+
+/// One dispatch.
+pub fn lower(lowering: &mut Lowering, node: NodeId, base: bool, gelu: bool) {
+    let (graph, out) = (lowering.graph, lowering.graph.node(node));
+    let first = usize::from(base);
+    let sources = out.inputs.len() - first;
+    let (mut heights, mut widths) = ([1; 4], [1; 4]);
+    let mut bindings = vec![(5, lowering.output(node))];
+    if base {
+        bindings.push((1, lowering.input(node, 0)));
+    }
+    for source in 0..sources {
+        let shape = graph.node(out.inputs[first + source]).shape;
+        (heights[source], widths[source]) = (shape.height as u32, shape.width as u32);
+        bindings.push((2 + source as u32, lowering.input(node, first + source)));
+    }
+    let params = Params {
+        height: out.shape.height as u32,
+        width: out.shape.width as u32,
+        blocks: out.shape.blocks() as u32,
+        padding: 0,
+        heights,
+        widths,
+    };
+    let variant = Variant::new(
+        "upsample_sum",
+        &[
+            ("f32", out.element == Element::F32),
+            ("base", base),
+            ("second", sources > 1),
+            ("third", sources > 2),
+            ("gelu", gelu),
+        ],
+    );
+    // A blend is 3 multiply-add pairs; a GELU counts as 20 operations.
+    let operations = 6 * sources + usize::from(base) + if gelu { 20 } else { 0 };
+    let parts = StepParts {
+        params: bytemuck::bytes_of(&params).to_vec(),
+        bindings,
+        workgroups: rows(out.shape),
+        cost: Cost { flops: (out.shape.values() * operations) as u64, bytes: lowering.traffic(node) },
+    };
+    lowering.step(node, variant, parts);
+}
