@@ -1,0 +1,12 @@
+//! Floor 4: a graph becomes a plan: passes in order (fold, fuse, choose elements), kernels chosen, memory planned.
+
+mod choose;
+mod memory;
+mod passes;
+mod plan;
+mod rewrite;
+
+pub use choose::{LowerError, kernel_of};
+pub use memory::{Lifetime, Placement, place};
+pub use passes::{PASSES, Pass, assign_elements, optimise, required, stages};
+pub use plan::{Frame, Plan, PlanError, Port, compile, compile_picture};

@@ -1,0 +1,225 @@
+//! The plan: a static list of dispatches over one arena, for one graph, one size, one device's limits.
+
+use super::choose::{LowerError, lower};
+use super::memory::{Lifetime, Placement, place};
+use super::passes::assign_elements;
+use crate::graph::{Graph, GraphError, NodeId};
+use crate::kernels::{BufferId, BufferSpec, Lowering, Operand, Step, Target, pixels_in, pixels_out};
+use crate::tensor::{Element, Shape};
+use thiserror::Error;
+
+/// Why no plan can be made.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum PlanError {
+    /// A pass broke the graph.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// An op without a kernel.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// The device binds less than one tensor needs.
+    #[error(
+        "{name} takes {bytes} bytes, but this device binds at most {limit} at once: the picture is too large for it; \
+         use a smaller one, or `--device cpu`"
+    )]
+    Binding {
+        /// The buffer.
+        name: String,
+        /// What it takes.
+        bytes: u64,
+        /// The adapter's limit.
+        limit: u64,
+    },
+    /// The device has no buffer as large as the arena.
+    #[error(
+        "this picture needs {bytes} bytes of device memory in one buffer, but this device allows {limit}; \
+         use a smaller one, or `--device cpu`"
+    )]
+    Arena {
+        /// What the plan takes.
+        bytes: u64,
+        /// The adapter's limit.
+        limit: u64,
+    },
+    /// A dispatch larger than the device runs.
+    #[error("{name} needs {workgroups:?} workgroups, but this device runs at most {limit} on an axis")]
+    Workgroups {
+        /// The step.
+        name: String,
+        /// What it needs.
+        workgroups: [u32; 3],
+        /// The adapter's limit.
+        limit: u32,
+    },
+}
+
+/// A buffer that the caller fills or reads.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// The graph's name for it.
+    pub name: String,
+    /// Where it is.
+    pub buffer: BufferId,
+    /// What it holds, if it is a map.
+    pub shape: Shape,
+    /// How it is stored.
+    pub element: Element,
+}
+
+/// The size and depth of a picture file's pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// 16 bits a channel, not 8.
+    pub sixteen: bool,
+}
+
+impl Frame {
+    /// Bytes of its RGBA pixels.
+    pub fn bytes(self) -> u64 {
+        (self.height * self.width) as u64 * if self.sixteen { 8 } else { 4 }
+    }
+}
+
+/// A static list of dispatches over one arena.
+#[derive(Debug)]
+pub struct Plan {
+    /// Dispatches, in order.
+    pub steps: Vec<Step>,
+    /// The arena's buffers.
+    pub buffers: Vec<BufferSpec>,
+    /// Where they lie.
+    pub placement: Placement,
+    /// What the kernels read and never write.
+    pub constants: Vec<u8>,
+    /// What the caller fills, in the graph's order (for pictures: the pixels).
+    pub inputs: Vec<Port>,
+    /// What the caller reads, in the graph's order (for pictures: the pixels, then the count of non-finite ones).
+    pub outputs: Vec<Port>,
+    /// What the caller sets to zero before each run.
+    pub zeroed: Vec<BufferId>,
+}
+
+impl Plan {
+    /// The byte range of a buffer in the arena.
+    pub fn range(&self, id: BufferId) -> std::ops::Range<u64> {
+        let start = self.placement.offsets[id.0];
+        start..start + self.buffers[id.0].bytes
+    }
+
+    /// Floating-point operations of all steps.
+    pub fn flops(&self) -> u64 {
+        self.steps.iter().map(|step| step.cost.flops).sum()
+    }
+
+    /// Bytes that all steps move if each touches every value once.
+    pub fn bytes_moved(&self) -> u64 {
+        self.steps.iter().map(|step| step.cost.bytes).sum()
+    }
+
+    /// Whether a device's limits allow it.
+    ///
+    /// # Errors
+    /// The first limit that does not.
+    pub fn fits(&self, limits: &wgpu::Limits) -> Result<(), PlanError> {
+        let limit = limits.max_storage_buffer_binding_size;
+        if let Some(buffer) = self.buffers.iter().find(|buffer| buffer.bytes > limit) {
+            return Err(PlanError::Binding { name: buffer.name.clone(), bytes: buffer.bytes, limit });
+        }
+        let (bytes, limit) = (self.placement.bytes.max(self.constants.len() as u64), limits.max_buffer_size);
+        if bytes > limit {
+            return Err(PlanError::Arena { bytes, limit });
+        }
+        let limit = limits.max_compute_workgroups_per_dimension;
+        match self.steps.iter().find(|step| step.workgroups.iter().any(|&groups| groups > limit)) {
+            Some(step) => Err(PlanError::Workgroups { name: step.name.clone(), workgroups: step.workgroups, limit }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A plan from tensors to tensors: inputs are filled with maps as the device stores them, outputs are such maps.
+/// The graph's passes are done; elements are assigned here.
+///
+/// # Errors
+/// When an op has no kernel.
+pub fn compile(graph: &Graph, precision: Element, target: Target) -> Result<Plan, PlanError> {
+    let mut graph = graph.clone();
+    assign_elements(&mut graph, precision);
+    let mut lowering = Lowering::new(&graph, precision, target);
+    (0..graph.nodes.len()).try_for_each(|index| lower(&mut lowering, NodeId(index)))?;
+    let port = |lowering: &mut Lowering, name: &str, id: NodeId| {
+        let node = graph.node(id);
+        Port { name: name.into(), buffer: lowering.map(id), shape: node.shape, element: node.element }
+    };
+    let inputs = graph.inputs().map(|id| port(&mut lowering, &graph.node(id).name, id)).collect();
+    let outputs = graph.outputs.iter().map(|output| port(&mut lowering, &output.name, output.node)).collect();
+    Ok(finish(lowering, inputs, outputs, vec![]))
+}
+
+/// A plan from pixels to pixels: the first input takes the picture, padded by reflection to the graph's size, the
+/// first output becomes the restored picture.
+///
+/// # Errors
+/// When an op has no kernel.
+pub fn compile_picture(graph: &Graph, precision: Element, target: Target, frame: Frame) -> Result<Plan, PlanError> {
+    let mut graph = graph.clone();
+    assign_elements(&mut graph, precision);
+    let mut lowering = Lowering::new(&graph, precision, target);
+    let original = lowering.buffer("pixels", frame.bytes());
+    let restored = lowering.buffer("restored pixels", frame.bytes());
+    let not_finite = lowering.buffer("count of non-finite pixels", 4);
+    for input in graph.inputs() {
+        pixels_in::lower(&mut lowering, input, Operand::Buffer(original), frame.height, frame.width, frame.sixteen);
+    }
+    (0..graph.nodes.len()).try_for_each(|index| lower(&mut lowering, NodeId(index)))?;
+    if let Some(output) = graph.outputs.first() {
+        let picture = pixels_out::Picture {
+            height: frame.height,
+            width: frame.width,
+            sixteen: frame.sixteen,
+            original: Operand::Buffer(original),
+            restored: Operand::Buffer(restored),
+            not_finite: Operand::Buffer(not_finite),
+        };
+        pixels_out::lower(&mut lowering, output.node, &picture);
+    }
+    let shape = Shape::new(frame.height, frame.width, 4);
+    let port = |name: &str, buffer| Port { name: name.into(), buffer, shape, element: Element::F32 };
+    let outputs = vec![port("restored", restored), port("not finite", not_finite)];
+    Ok(finish(lowering, vec![port("pixels", original)], outputs, vec![not_finite]))
+}
+
+/// Places the buffers: inputs live from before the first step, outputs to after the last.
+fn finish(lowering: Lowering, inputs: Vec<Port>, outputs: Vec<Port>, zeroed: Vec<BufferId>) -> Plan {
+    let Lowering { buffers, steps, constants, .. } = lowering;
+    let end = steps.len();
+    let mut lifetimes: Vec<Lifetime> = buffers
+        .iter()
+        .map(|buffer| Lifetime {
+            bytes: buffer.bytes.next_multiple_of(crate::kernels::ALIGNMENT),
+            first: usize::MAX,
+            last: 0,
+        })
+        .collect();
+    let mut touch = |id: BufferId, step: usize| {
+        let lifetime = &mut lifetimes[id.0];
+        lifetime.first = lifetime.first.min(step);
+        lifetime.last = lifetime.last.max(step);
+    };
+    for (index, step) in steps.iter().enumerate() {
+        for (_, operand) in &step.bindings {
+            if let Operand::Buffer(id) = operand {
+                touch(*id, index);
+            }
+        }
+    }
+    inputs.iter().for_each(|port| touch(port.buffer, 0));
+    zeroed.iter().for_each(|&buffer| touch(buffer, 0));
+    outputs.iter().for_each(|port| touch(port.buffer, end));
+    let placement = place(&lifetimes);
+    Plan { steps, buffers, placement, constants: constants.bytes, inputs, outputs, zeroed }
+}
