@@ -1,0 +1,7 @@
+//! Floor 5: a plan recorded on a device once, and replayed for every picture.
+
+mod session;
+mod tensors;
+
+pub use session::{RunError, Session};
+pub use tensors::{TensorSession, target};

@@ -1,0 +1,271 @@
+//! A plan on a device: its arena, its constants, its pipelines and bind groups, made once and replayed.
+
+use crate::compile::{Plan, PlanError};
+use crate::gpu::{Gpu, GpuError};
+use crate::kernels::{ALIGNMENT, Operand};
+use std::sync::Arc;
+use thiserror::Error;
+use wgpu::{
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding, BufferDescriptor,
+    BufferSize, BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline,
+};
+
+/// Why a plan can't be recorded or run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The device's limits don't allow it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The device failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The device has too little memory left.
+    #[error("{adapter} has no room for {bytes} bytes: {reason}; use a smaller picture, or `--device cpu`")]
+    Memory {
+        /// The adapter's description.
+        adapter: String,
+        /// What was asked for.
+        bytes: u64,
+        /// The driver's word.
+        reason: String,
+    },
+    /// An input of another size than the plan's.
+    #[error("input `{name}` takes {expected} bytes, but {found} are given")]
+    Input {
+        /// The input's name.
+        name: String,
+        /// The plan's size.
+        expected: u64,
+        /// The size given.
+        found: u64,
+    },
+}
+
+struct Dispatch {
+    pipeline: Arc<ComputePipeline>,
+    bindings: BindGroup,
+    workgroups: [u32; 3],
+    flops: u64,
+}
+
+/// A recorded plan.
+pub struct Session {
+    gpu: Arc<Gpu>,
+    plan: Arc<Plan>,
+    arena: Buffer,
+    staging: Buffer,
+    dispatches: Vec<Dispatch>,
+}
+
+/// Work after which a submission ends: a fraction of a second even on a slow GPU, so that no watchdog fires.
+const FLOPS_A_SUBMISSION: u64 = 50_000_000_000;
+
+impl Session {
+    /// Allocates the arena, uploads the constants, makes pipelines and bind groups.
+    ///
+    /// # Errors
+    /// When the device's limits or memory don't allow it, or it refuses a shader.
+    pub fn new(gpu: Arc<Gpu>, plan: Arc<Plan>) -> Result<Self, RunError> {
+        plan.fits(&gpu.limits)?;
+        let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+        let arena = allocate(&gpu, "arena", plan.placement.bytes, storage)?;
+        let constants = filled(&gpu, "constants", &plan.constants, BufferUsages::STORAGE)?;
+        let outputs: u64 = plan.outputs.iter().map(|port| aligned(plan.buffers[port.buffer.0].bytes)).sum();
+        let staging = allocate(&gpu, "staging", outputs, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+        let stride = aligned(plan.steps.iter().map(|step| step.params.len() as u64).max().unwrap_or(0));
+        let mut params = vec![0; (stride * plan.steps.len() as u64) as usize];
+        for (slot, step) in params.chunks_mut(stride.max(1) as usize).zip(&plan.steps) {
+            slot[..step.params.len()].copy_from_slice(&step.params);
+        }
+        let params = filled(&gpu, "params", &params, BufferUsages::UNIFORM)?;
+        let mut dispatches = Vec::with_capacity(plan.steps.len());
+        for (index, step) in plan.steps.iter().enumerate() {
+            let pipeline = gpu.pipeline(&step.variant)?;
+            let uniform = (0, range(&params, index as u64 * stride, step.params.len() as u64));
+            let bound = step.bindings.iter().map(|&(binding, operand)| match operand {
+                Operand::Buffer(id) => {
+                    let bytes = plan.range(id);
+                    (binding, range(&arena, bytes.start, bytes.end - bytes.start))
+                }
+                Operand::Constant { offset, size } => (binding, range(&constants, offset, size)),
+            });
+            let entries: Vec<BindGroupEntry> = std::iter::once(uniform)
+                .chain(bound)
+                .map(|(binding, resource)| BindGroupEntry { binding, resource })
+                .collect();
+            let bindings = gpu.device.create_bind_group(&BindGroupDescriptor {
+                label: Some(&step.name),
+                layout: &pipeline.get_bind_group_layout(0),
+                entries: &entries,
+            });
+            dispatches.push(Dispatch { pipeline, bindings, workgroups: step.workgroups, flops: step.cost.flops });
+        }
+        gpu.check()?;
+        Ok(Self { gpu, plan, arena, staging, dispatches })
+    }
+
+    /// The plan it replays.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Uploads the inputs' bytes, runs every step, brings the outputs' bytes back.
+    ///
+    /// # Errors
+    /// When an input has another size than the plan's, or the device fails.
+    pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, RunError> {
+        self.upload(inputs)?;
+        self.dispatch()?;
+        self.download()
+    }
+
+    /// Fills the plan's inputs.
+    ///
+    /// # Errors
+    /// When an input is missing or has another size than the plan's.
+    pub fn upload(&self, inputs: &[&[u8]]) -> Result<(), RunError> {
+        for (index, port) in self.plan.inputs.iter().enumerate() {
+            let bytes = inputs.get(index).copied().unwrap_or_default();
+            let range = self.plan.range(port.buffer);
+            // Buffers are at least a vec4 long; a smaller map leaves their end alone.
+            if bytes.len() as u64 > range.end - range.start || bytes.is_empty() {
+                let (name, expected) = (port.name.clone(), range.end - range.start);
+                return Err(RunError::Input { name, expected, found: bytes.len() as u64 });
+            }
+            self.gpu.queue.write_buffer(&self.arena, range.start, bytes);
+        }
+        for &buffer in &self.plan.zeroed {
+            let range = self.plan.range(buffer);
+            let zeros = vec![0; (range.end - range.start) as usize];
+            self.gpu.queue.write_buffer(&self.arena, range.start, &zeros);
+        }
+        Ok(())
+    }
+
+    /// Runs every step and waits for the last.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn dispatch(&self) -> Result<(), RunError> {
+        self.submit_all(FLOPS_A_SUBMISSION, &mut |_| Ok(()))?;
+        Ok(self.gpu.wait()?)
+    }
+
+    /// As [`Session::dispatch`], telling `progress` the share of the work that is done, 0 to 1. On a software driver it
+    /// is told more often.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn dispatch_with(&self, progress: &mut dyn FnMut(f64)) -> Result<(), RunError> {
+        let total = self.plan.flops().max(1) as f64;
+        let limit = if self.gpu.software { FLOPS_A_SUBMISSION / 25 } else { FLOPS_A_SUBMISSION };
+        self.submit_all(limit, &mut |done| {
+            self.gpu.wait()?;
+            progress(done as f64 / total);
+            Ok(())
+        })
+    }
+
+    /// Submits the steps in portions of about `limit` operations; `submitted` hears of those so far after each.
+    fn submit_all(&self, limit: u64, submitted: &mut dyn FnMut(u64) -> Result<(), GpuError>) -> Result<(), RunError> {
+        let (mut done, mut portion) = (0, 0);
+        let mut encoder = self.encoder();
+        for (index, step) in self.dispatches.iter().enumerate() {
+            step.record(&mut encoder.begin_compute_pass(&ComputePassDescriptor::default()));
+            portion += step.flops;
+            if portion > limit || index + 1 == self.dispatches.len() {
+                let full = std::mem::replace(&mut encoder, self.encoder());
+                self.gpu.queue.submit([full.finish()]);
+                done += portion;
+                portion = 0;
+                submitted(done)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one step alone `times` times and waits, for benchmarks: the result of any but the plan's order is void.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn repeat_step(&self, index: usize, times: usize) -> Result<(), RunError> {
+        let mut encoder = self.encoder();
+        for _ in 0..times {
+            self.dispatches[index].record(&mut encoder.begin_compute_pass(&ComputePassDescriptor::default()));
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        Ok(self.gpu.wait()?)
+    }
+
+    /// Brings the outputs' bytes back.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn download(&self) -> Result<Vec<Vec<u8>>, RunError> {
+        let mut encoder = self.encoder();
+        let mut at = 0;
+        let mut places = vec![];
+        for port in &self.plan.outputs {
+            let range = self.plan.range(port.buffer);
+            let bytes = range.end - range.start;
+            encoder.copy_buffer_to_buffer(&self.arena, range.start, &self.staging, at, bytes);
+            places.push(at..at + bytes);
+            at += aligned(bytes);
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver is gone only if waiting failed, which is an error of its own.
+            let _ = sender.send(result);
+        });
+        self.gpu.wait()?;
+        let mapped = receiver.recv().map_err(|error| self.gpu.failed(error.to_string()))?;
+        mapped.map_err(|error| self.gpu.failed(error.to_string()))?;
+        let results = {
+            let view = self.staging.get_mapped_range(..).map_err(|error| self.gpu.failed(error.to_string()))?;
+            places.iter().map(|place| view[place.start as usize..place.end as usize].to_vec()).collect()
+        };
+        self.staging.unmap();
+        Ok(results)
+    }
+
+    fn encoder(&self) -> CommandEncoder {
+        self.gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some("plan") })
+    }
+}
+
+impl Dispatch {
+    fn record(&self, pass: &mut wgpu::ComputePass) {
+        let [x, y, z] = self.workgroups;
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bindings, &[]);
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+fn aligned(bytes: u64) -> u64 {
+    bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT)
+}
+
+fn range(buffer: &Buffer, offset: u64, size: u64) -> BindingResource<'_> {
+    BindingResource::Buffer(BufferBinding { buffer, offset, size: BufferSize::new(size) })
+}
+
+fn allocate(gpu: &Gpu, label: &str, bytes: u64, usage: BufferUsages) -> Result<Buffer, RunError> {
+    let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let size = aligned(bytes);
+    let buffer =
+        gpu.device.create_buffer(&BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false });
+    match pollster::block_on(memory.pop()) {
+        Some(error) => Err(RunError::Memory { adapter: gpu.name.clone(), bytes: size, reason: error.to_string() }),
+        None => Ok(buffer),
+    }
+}
+
+fn filled(gpu: &Gpu, label: &str, bytes: &[u8], usage: BufferUsages) -> Result<Buffer, RunError> {
+    let buffer = allocate(gpu, label, bytes.len() as u64, usage | BufferUsages::COPY_DST)?;
+    if !bytes.is_empty() {
+        gpu.queue.write_buffer(&buffer, 0, bytes);
+    }
+    Ok(buffer)
+}
