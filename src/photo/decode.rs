@@ -1,0 +1,202 @@
+//! From the bytes of a file to an upright photo.
+
+use super::{Format, Limits, Photo, PhotoError, Warning, exif, icc, tiff, whole, whole::Whole};
+use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
+use std::borrow::Cow;
+use std::io::Cursor;
+use std::path::Path;
+use zune_jpeg::zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
+
+/// Memory the decoders may take beside the picture itself: rows, strips, unpacked profiles.
+const WORKING_MEMORY: u64 = 512 << 20;
+
+impl Photo {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Photo::decode`], or [`PhotoError::Read`]; with the path.
+    pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, PhotoError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|error| PhotoError::Read(error).at(path))?;
+        Photo::decode(&bytes, limits).map_err(|error| error.at(path))
+    }
+
+    /// Reads a file's content, whose format shows by itself. The picture comes out upright.
+    ///
+    /// # Errors
+    ///
+    /// [`PhotoError`] for anything but one whole still picture of a kind known here, within the limits.
+    pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, PhotoError> {
+        let format = Format::of_content(bytes)?;
+        let failed = |error| refused(format, error);
+        let mut warnings = Vec::new();
+        let mut decoder = open_header(format, bytes, &mut warnings).map_err(|error| match error {
+            Refusal::Decoder(error) => refused(format, error),
+            Refusal::Known(error) => error,
+        })?;
+        check_size(decoder.dimensions(), limits)?;
+        let whole = whole::check(format, bytes)?;
+
+        let colour = decoder.color_type();
+        if matches!(colour, ColorType::Rgb32F | ColorType::Rgba32F) {
+            let what = "its samples are floating-point, of unknown range; convert it to 16 bits first".to_owned();
+            return Err(PhotoError::Unsupported { format, what });
+        }
+        let profile = decoder.icc_profile().map_err(failed)?;
+        let (orientation, exif) = match decoder.exif_metadata().map_err(failed)? {
+            None => (decoder.orientation().map_err(failed)?, None),
+            Some(block) => match exif::settle(block) {
+                Some((orientation, block)) => (orientation, Some(block)),
+                None => {
+                    warnings.push(Warning::ExifDropped);
+                    (Orientation::NoTransforms, None)
+                }
+            },
+        };
+
+        let mut picture = if format == Format::Jpeg {
+            if whole.stray_bytes {
+                warnings.push(Warning::StrayBytes);
+            }
+            if whole.coarse {
+                warnings.push(Warning::Coarse);
+            }
+            jpeg(bytes, whole, &*decoder)?
+        } else {
+            let mut memory = image::Limits::no_limits();
+            memory.max_alloc = Some(decoder.total_bytes().saturating_mul(3).saturating_add(WORKING_MEMORY));
+            decoder.set_limits(memory).map_err(failed)?;
+            DynamicImage::from_decoder(decoder).map_err(failed)?
+        };
+        picture.apply_orientation(orientation);
+
+        let mut photo = Photo { format: Some(format), exif, warnings, ..Photo::from(picture) };
+        if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
+            if !icc::fits(&profile, photo.layout) {
+                photo.warnings.push(Warning::ProfileDropped);
+            } else {
+                if !icc::is_srgb(&profile) {
+                    photo.warnings.push(Warning::ForeignProfile);
+                }
+                photo.icc = Some(profile);
+            }
+        }
+        Ok(photo)
+    }
+}
+
+/// Why a header was refused: by the decoder, or by a rule of our own.
+enum Refusal {
+    Decoder(ImageError),
+    Known(PhotoError),
+}
+
+impl From<ImageError> for Refusal {
+    fn from(error: ImageError) -> Self {
+        Refusal::Decoder(error)
+    }
+}
+
+/// The decoder with the header read and no pixel yet, with each format's own traps looked at.
+fn open_header<'a>(
+    format: Format,
+    bytes: &'a [u8],
+    warnings: &mut Vec<Warning>,
+) -> Result<Box<dyn ImageDecoder + 'a>, Refusal> {
+    let reader = Cursor::new(bytes);
+    match format {
+        Format::Png => {
+            let mut memory = image::Limits::no_limits();
+            memory.max_alloc = Some(WORKING_MEMORY);
+            let mut decoder = PngDecoder::with_limits(reader, memory)?;
+            if decoder.is_apng()? {
+                return Err(Refusal::Known(PhotoError::Animated { format }));
+            }
+            if let (Some(gamma), None) = (decoder.gamma_value()?, decoder.icc_profile()?)
+                && (gamma - 1.0 / 2.2).abs() > 0.01
+            {
+                warnings.push(Warning::Gamma(format!("{gamma:.3}")));
+            }
+            Ok(Box::new(decoder))
+        }
+        Format::Jpeg => Ok(Box::new(JpegDecoder::new(reader)?)),
+        Format::WebP => {
+            let decoder = WebPDecoder::new(reader)?;
+            if decoder.has_animation() {
+                return Err(Refusal::Known(PhotoError::Animated { format }));
+            }
+            Ok(Box::new(decoder))
+        }
+        Format::Tiff => {
+            let page = tiff::first_page(bytes).unwrap_or_default();
+            if page.thumbnail {
+                let what =
+                    "it begins with a thumbnail, as camera raws do; develop it to a 16-bit TIFF first".to_owned();
+                return Err(Refusal::Known(PhotoError::Unsupported { format, what }));
+            }
+            if page.more {
+                warnings.push(Warning::FirstPageOnly);
+            }
+            Ok(Box::new(TiffDecoder::new(reader)?))
+        }
+        Format::Bmp => Ok(Box::new(BmpDecoder::new(reader)?)),
+    }
+}
+
+fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoError> {
+    let (width, height) = (u64::from(width), u64::from(height));
+    if width == 0 || height == 0 {
+        return Err(PhotoError::NoPixels { width, height });
+    }
+    if width * height > limits.max_pixels {
+        return Err(PhotoError::TooLarge { width, height, limit: limits.max_pixels });
+    }
+    Ok(())
+}
+
+/// JPEG's pixels. `image` asks the same decoder to be lenient and to fill what it cannot read with grey; strictly, that
+/// is an error. An end mark that comes too early it still takes for the end of a whole picture, with nothing but zeros
+/// to follow. Without the mark it runs out of bytes, and says so: zeros in the mark's place cover no more than what it
+/// reads ahead.
+fn jpeg(bytes: &[u8], whole: Whole, header: &dyn ImageDecoder) -> Result<DynamicImage, PhotoError> {
+    const READ_AHEAD: [u8; 8] = [0; 8];
+    let format = Format::Jpeg;
+    let grey = !header.color_type().has_color();
+    let (width, height) = header.dimensions();
+    let strict = !whole.stray_bytes;
+    let options = DecoderOptions::default()
+        .set_strict_mode(strict)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_out_colorspace(if grey { ColorSpace::Luma } else { ColorSpace::RGB });
+    let bytes = match whole.scan_end.filter(|_| strict) {
+        Some(end) => Cow::Owned([&bytes[..end], &READ_AHEAD].concat()),
+        None => Cow::Borrowed(bytes),
+    };
+    let samples = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&bytes[..]), options)
+        .decode()
+        .map_err(|error| PhotoError::Corrupt { format, reason: error.to_string() })?;
+    let picture = if grey {
+        image::GrayImage::from_raw(width, height, samples).map(DynamicImage::ImageLuma8)
+    } else {
+        RgbImage::from_raw(width, height, samples).map(DynamicImage::ImageRgb8)
+    };
+    picture.ok_or(PhotoError::Corrupt { format, reason: "it decodes to another size than it claims".to_owned() })
+}
+
+/// The decoder's error in our words.
+fn refused(format: Format, error: ImageError) -> PhotoError {
+    match error {
+        ImageError::Limits(_) => PhotoError::OutOfMemory,
+        ImageError::Unsupported(error) => {
+            PhotoError::Unsupported { format, what: format!("{error}; convert it to plain 8 or 16-bit RGB first") }
+        }
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            PhotoError::Truncated { format, missing: "the picture does" }
+        }
+        error => PhotoError::Corrupt { format, reason: error.to_string() },
+    }
+}

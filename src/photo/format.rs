@@ -1,0 +1,126 @@
+//! The file formats, told by content when reading and by extension when writing.
+
+use super::PhotoError;
+use std::fmt;
+use std::path::Path;
+
+/// A file format that is both read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Lossless, 8 and 16 bits.
+    Png,
+    /// Lossy, 8 bits, no alpha.
+    Jpeg,
+    /// 8 bits; written losslessly.
+    WebP,
+    /// 8 and 16 bits; written uncompressed.
+    Tiff,
+    /// 8 bits.
+    Bmp,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 5] = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp];
+
+    /// The format a file of this name is written in, by its extension in either case.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "png" => Some(Format::Png),
+            "jpg" | "jpeg" | "jpe" | "jfif" => Some(Format::Jpeg),
+            "webp" => Some(Format::WebP),
+            "tif" | "tiff" => Some(Format::Tiff),
+            "bmp" | "dib" => Some(Format::Bmp),
+            _ => None,
+        }
+    }
+
+    /// The format of a file with this content.
+    ///
+    /// # Errors
+    ///
+    /// [`PhotoError::Empty`], or [`PhotoError::UnknownFormat`] with a guess at what it is.
+    pub fn of_content(bytes: &[u8]) -> Result<Self, PhotoError> {
+        if bytes.is_empty() {
+            return Err(PhotoError::Empty);
+        }
+        let found = match image::guess_format(bytes) {
+            Ok(image::ImageFormat::Png) => return Ok(Format::Png),
+            Ok(image::ImageFormat::Jpeg) => return Ok(Format::Jpeg),
+            Ok(image::ImageFormat::WebP) => return Ok(Format::WebP),
+            Ok(image::ImageFormat::Tiff) => return Ok(Format::Tiff),
+            Ok(image::ImageFormat::Bmp) => return Ok(Format::Bmp),
+            // BigTIFF, which `image` reads and does not recognise.
+            Err(_) if bytes.starts_with(b"II+\0\x08\0") || bytes.starts_with(b"MM\0+\0\x08") => {
+                return Ok(Format::Tiff);
+            }
+            Ok(other) => format!("{} data", format!("{other:?}").to_uppercase()),
+            Err(_) if matches!(bytes.get(4..12), Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftypmsf1")) => {
+                "HEIC data".to_owned()
+            }
+            Err(_) if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL ") => {
+                "JPEG XL data".to_owned()
+            }
+            Err(_) => "no picture format known here".to_owned(),
+        };
+        Err(PhotoError::UnknownFormat { found })
+    }
+
+    /// The usual extension, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Png => "png",
+            Format::Jpeg => "jpg",
+            Format::WebP => "webp",
+            Format::Tiff => "tif",
+            Format::Bmp => "bmp",
+        }
+    }
+
+    /// Whether 16 bits a sample can be written.
+    pub fn keeps_sixteen_bits(self) -> bool {
+        matches!(self, Format::Png | Format::Tiff)
+    }
+
+    /// Whether alpha can be written. BMP has a field for it which many readers ignore, so it counts as not.
+    pub fn keeps_alpha(self) -> bool {
+        !matches!(self, Format::Jpeg | Format::Bmp)
+    }
+
+    /// Whether a colour profile is written.
+    pub fn keeps_profile(self) -> bool {
+        self != Format::Bmp
+    }
+
+    /// The longest EXIF block that can be written, in bytes; 0 where none can.
+    pub fn longest_exif(self) -> usize {
+        match self {
+            Format::Png | Format::WebP => i32::MAX as usize,
+            // One segment with its length and its prefix.
+            Format::Jpeg => 65535 - 2 - 6,
+            Format::Tiff | Format::Bmp => 0,
+        }
+    }
+
+    /// The longest side that can be written.
+    pub fn longest_side(self) -> usize {
+        match self {
+            Format::Jpeg => 65535,
+            // Readers, libwebp for one, take 14 bits at their word.
+            Format::WebP => 16383,
+            Format::Png | Format::Tiff | Format::Bmp => i32::MAX as usize,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Png => "PNG",
+            Format::Jpeg => "JPEG",
+            Format::WebP => "WebP",
+            Format::Tiff => "TIFF",
+            Format::Bmp => "BMP",
+        })
+    }
+}

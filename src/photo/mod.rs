@@ -1,0 +1,143 @@
+//! Floor 7: pictures in and out of files. A [`Photo`] is what a file showed, upright, as RGBA of 8 or 16 bits; what the
+//! file had besides (its layout, colour profile and EXIF) travels along, so that the restored picture is the same kind
+//! of file as the one that came in.
+//!
+//! Nothing is lost in silence: half a file is an error, and what a file or a format cannot keep is a [`Warning`].
+//!
+//! ```
+//! use irnext::photo::{Format, Limits, Photo, Pixels};
+//!
+//! let photo = Photo::from(image::DynamicImage::new_rgb8(2, 2));
+//! let file = photo.encode(Format::Png, 95)?;
+//! let again = Photo::decode(&file, &Limits::default())?;
+//! assert_eq!(again.pixels, Pixels::Eight(vec![[0, 0, 0, 255]; 4]));
+//! # Ok::<(), irnext::photo::PhotoError>(())
+//! ```
+
+mod decode;
+mod dynamic;
+mod encode;
+mod error;
+mod exif;
+mod format;
+mod icc;
+mod tiff;
+mod whole;
+mod write;
+
+pub use encode::JPEG_QUALITY;
+pub use error::{PhotoError, Warning};
+pub use format::Format;
+pub use write::{create_parent, same_file, write_atomic, write_new};
+
+/// A picture in memory, upright.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Photo {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height` pixels, row by row from the top left.
+    pub pixels: Pixels,
+    /// The channels the file had, which are the ones written again.
+    pub layout: Layout,
+    /// The format it was read from, if it came from a file.
+    pub format: Option<Format>,
+    /// The colour profile that gives the numbers their meaning. None means sRGB.
+    pub icc: Option<Vec<u8>>,
+    /// The EXIF block, a TIFF structure, without an orientation to be applied and without its thumbnail.
+    pub exif: Option<Vec<u8>>,
+    /// What was noticed while reading.
+    pub warnings: Vec<Warning>,
+}
+
+/// RGBA samples at the file's own depth, the full range meaning 0..1. Alpha is full where the file has none, and the
+/// colours are not multiplied by it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// 8 bits a sample.
+    Eight(Vec<[u8; 4]>),
+    /// 16 bits a sample, in the machine's byte order.
+    Sixteen(Vec<[u16; 4]>),
+}
+
+impl Pixels {
+    /// How many pixels there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Pixels::Eight(pixels) => pixels.len(),
+            Pixels::Sixteen(pixels) => pixels.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bits a sample: 8 or 16.
+    pub fn bits(&self) -> u32 {
+        match self {
+            Pixels::Eight(_) => 8,
+            Pixels::Sixteen(_) => 16,
+        }
+    }
+
+    /// Whether every pixel is fully opaque.
+    pub fn opaque(&self) -> bool {
+        match self {
+            Pixels::Eight(pixels) => pixels.iter().all(|p| p[3] == u8::MAX),
+            Pixels::Sixteen(pixels) => pixels.iter().all(|p| p[3] == u16::MAX),
+        }
+    }
+}
+
+/// Which channels a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Lightness only.
+    Grey,
+    /// Lightness and alpha.
+    GreyAlpha,
+    /// Red, green, blue.
+    Rgb,
+    /// Red, green, blue and alpha.
+    Rgba,
+}
+
+impl Layout {
+    /// Whether alpha is one of them.
+    pub fn has_alpha(self) -> bool {
+        matches!(self, Layout::GreyAlpha | Layout::Rgba)
+    }
+
+    /// Whether colour is one of them.
+    pub fn has_colour(self) -> bool {
+        matches!(self, Layout::Rgb | Layout::Rgba)
+    }
+}
+
+/// How large a picture may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Width times height, at most. Checked against the header, before any pixel is unpacked.
+    pub max_pixels: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_pixels: 200_000_000 }
+    }
+}
+
+impl Photo {
+    /// This photo with other pixels of the same size, its restored ones; depth may differ.
+    ///
+    /// # Panics
+    ///
+    /// If the number of pixels differs.
+    pub fn with_pixels(self, pixels: Pixels) -> Self {
+        assert_eq!(pixels.len(), self.pixels.len(), "the restored picture has another size");
+        Photo { pixels, ..self }
+    }
+}
