@@ -1,0 +1,191 @@
+//! Cases run on a device, judged by the CPU reference in f64 or by recorded outputs.
+
+use super::golden::Case;
+use super::{Error, random};
+use crate::compile::{PlanError, compile, required};
+use crate::gpu::Gpu;
+use crate::graph::Graph;
+use crate::kernels::Step;
+use crate::reference;
+use crate::restore::Executor;
+use crate::run::{RunError, TensorSession, target};
+use crate::tensor::{Element, FeatureMap};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// The verdict on one case.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The case, with the output's name where an op has several.
+    pub name: String,
+    /// The shader that decides the case, or `reference`.
+    pub kernel: String,
+    /// Its features.
+    pub variant: String,
+    /// The largest difference of any value; none if it is not finite.
+    pub max_abs: Option<f64>,
+    /// √(Σ difference² / Σ truth²); none if it is not finite.
+    pub rel_l2: Option<f64>,
+    /// Whether that is within the bound.
+    pub pass: bool,
+    /// Why the case could not be run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The largest relative L2 error of an operator that passes.
+pub fn bound(precision: Element) -> f64 {
+    match precision {
+        Element::F32 => 1e-5,
+        Element::F16 => 2e-3,
+    }
+}
+
+/// A case that can't be run.
+pub fn refused_case(name: String) -> Report {
+    let none = String::from("none");
+    Report { name, kernel: none.clone(), variant: none, max_abs: None, rel_l2: None, pass: false, reason: None }
+}
+
+/// Every op with a kernel on `seeds` random cases, each with the kernels that the plan would choose and with the plain
+/// ones; the judge is the reference in f64. On the CPU executor, the reference in f32.
+pub fn random_cases(executor: &Executor, precision: Element, seeds: u64) -> Vec<Report> {
+    let mut reports = vec![];
+    for op in random::OPS {
+        for seed in 0..seeds {
+            let case = match random::case(op, seed) {
+                Ok(case) => case,
+                Err(error) => {
+                    reports.push(failed(format!("random {op} {seed}"), error.to_string()));
+                    continue;
+                }
+            };
+            let truth: Vec<FeatureMap<f64>> = case.inputs.iter().map(FeatureMap::cast).collect();
+            let truth = match reference::execute(&case.graph, &truth) {
+                Ok(maps) => maps.iter().map(|map| map.data.clone()).collect::<Vec<_>>(),
+                Err(error) => {
+                    reports.push(failed(case.name, error.to_string()));
+                    continue;
+                }
+            };
+            let mut seen = vec![];
+            for plain in [false, true] {
+                let run = Runner::new(executor, &case.graph, precision, plain);
+                if seen.contains(&run.variant) {
+                    continue;
+                }
+                seen.push(run.variant.clone());
+                let result = run.run(&case.inputs);
+                let name = format!("random/{}", case.name);
+                reports.extend(judge(&run, &name, result, |index| truth.get(index).cloned(), &case.graph));
+            }
+        }
+    }
+    reports
+}
+
+/// A golden case, every picture of its batch.
+pub fn golden_case(executor: &Executor, case: &Case, precision: Element) -> Vec<Report> {
+    let graph = match required(&case.graph) {
+        Ok(graph) => graph,
+        Err(error) => return vec![failed(case.name.clone(), error.to_string())],
+    };
+    let mut reports = vec![];
+    let mut seen = vec![];
+    for plain in [false, true] {
+        let run = Runner::new(executor, &graph, precision, plain);
+        if seen.contains(&run.variant) {
+            continue;
+        }
+        seen.push(run.variant.clone());
+        let results: Result<Vec<_>, String> = case.pictures.iter().map(|x| run.run(std::slice::from_ref(x))).collect();
+        // All pictures of an output as one tensor, as it was recorded.
+        let joined = results.and_then(|pictures| {
+            let output = |index: usize| {
+                let maps: Vec<FeatureMap<f32>> = pictures.iter().map(|maps| maps[index].clone()).collect();
+                let tensor = FeatureMap::to_nchw(&maps).map_err(|error| error.to_string())?;
+                Ok(FeatureMap { shape: maps[0].shape, data: tensor.into_data() })
+            };
+            (0..graph.outputs.len()).map(output).collect::<Result<Vec<_>, String>>()
+        });
+        let truth = |index: usize| Some(case.expected.get(index)?.1.data().iter().map(|&v| f64::from(v)).collect());
+        reports.extend(judge(&run, &case.name, joined, truth, &graph));
+    }
+    reports
+}
+
+fn judge(
+    run: &Runner,
+    name: &str,
+    results: Result<Vec<FeatureMap<f32>>, String>,
+    truth: impl Fn(usize) -> Option<Vec<f64>>,
+    graph: &Graph,
+) -> Vec<Report> {
+    let results = match results {
+        Ok(results) => results,
+        Err(reason) => return vec![Report { kernel: run.kernel.clone(), ..failed(name.into(), reason) }],
+    };
+    let of = |(index, result): (usize, &FeatureMap<f32>)| {
+        let error = Error::between(&result.data, &truth(index).unwrap_or_default());
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let several = graph.outputs.len() > 1;
+        Report {
+            name: if several { format!("{name}/{}", graph.outputs[index].name) } else { name.into() },
+            kernel: run.kernel.clone(),
+            variant: run.variant.clone(),
+            max_abs: finite(error.max_abs),
+            rel_l2: finite(error.rel_l2),
+            pass: error.within(bound(run.precision)),
+            reason: None,
+        }
+    };
+    results.iter().enumerate().map(of).collect()
+}
+
+fn failed(name: String, reason: String) -> Report {
+    Report { reason: Some(reason), ..refused_case(name) }
+}
+
+/// A graph on an executor, and what names its result.
+struct Runner<'a> {
+    graph: &'a Graph,
+    precision: Element,
+    plain: bool,
+    gpu: Option<&'a Arc<Gpu>>,
+    kernel: String,
+    variant: String,
+}
+
+impl<'a> Runner<'a> {
+    fn new(executor: &'a Executor, graph: &'a Graph, precision: Element, plain: bool) -> Self {
+        let (reference, none) = (String::from("reference"), String::from("f32"));
+        match executor {
+            Executor::Cpu(_) => {
+                Self { graph, precision: Element::F32, plain, gpu: None, kernel: reference, variant: none }
+            }
+            Executor::Gpu(gpu) => {
+                let plan = compile(graph, precision, target(gpu, plain));
+                let steps = plan.map(|plan| plan.steps).unwrap_or_default();
+                // The last step makes the result; those before it are named in the variant.
+                let kernel = steps.last().map_or("none".into(), |step| step.variant.shader.to_string());
+                let mut variants: Vec<String> = steps.iter().map(|step: &Step| step.variant.to_string()).collect();
+                variants.dedup();
+                Self { graph, precision, plain, gpu: Some(gpu), kernel, variant: variants.join(" ") }
+            }
+        }
+    }
+
+    fn run(&self, inputs: &[FeatureMap<f32>]) -> Result<Vec<FeatureMap<f32>>, String> {
+        match self.gpu {
+            None => reference::execute(self.graph, inputs).map_err(|error| error.to_string()),
+            Some(gpu) => {
+                let session = TensorSession::new(gpu, self.graph, self.precision, self.plain);
+                let run = |session: TensorSession| session.run(inputs);
+                session.and_then(run).map_err(|error: RunError| match error {
+                    RunError::Plan(PlanError::Lower(error)) => error.to_string(),
+                    other => other.to_string(),
+                })
+            }
+        }
+    }
+}
