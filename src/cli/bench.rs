@@ -1,0 +1,263 @@
+//! `irnext bench`: whole models, and each kernel at the network's own shapes. Figures for people and for scripts; no
+//! test depends on a time.
+
+use super::progress::Progress;
+use super::{DeviceArguments, Failure, explain, parse_size, print_json};
+use crate::compile::optimise;
+use crate::gpu::Gpu;
+use crate::graph::Graph;
+use crate::model::{Activation, Config, MeanKind, Model};
+use crate::reference;
+use crate::restore::{Executor, padded_size};
+use crate::run::TensorSession;
+use crate::tensor::{Element, FeatureMap};
+use crate::verify::random::random_model;
+use clap::Args;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  irnext bench --device 0
+  irnext bench --blocks 14 --mean local --size 720x1280 --json > results.json
+
+Without --model the published dehazing network's shape is timed (width 32, 4 blocks) on random weights.")]
+pub(super) struct Arguments {
+    /// A checkpoint, instead of random weights
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "blocks"])]
+    model: Option<PathBuf>,
+    /// Channels at full resolution
+    #[arg(long, default_value_t = 32)]
+    width: usize,
+    /// Residual blocks a stage
+    #[arg(long, default_value_t = 4)]
+    blocks: usize,
+    /// z → taps
+    #[arg(long, value_enum, default_value = "tanh")]
+    activation: Activation,
+    /// What the filter subtracts
+    #[arg(long, value_enum, default_value = "global")]
+    mean: MeanKind,
+    /// A picture's size; may be given several times
+    #[arg(long = "size", value_name = "HxW", default_values = ["256x256", "480x640"], value_parser = parse_size)]
+    sizes: Vec<[usize; 2]>,
+    /// Seconds for each figure, at least three runs
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Only whole models
+    #[arg(long)]
+    no_kernels: bool,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Results {
+    adapter: String,
+    precision: String,
+    config: String,
+    models: Vec<ModelTime>,
+    kernels: Vec<KernelTime>,
+}
+
+/// A whole model, pixels already on the device.
+#[derive(Debug, Serialize)]
+struct ModelTime {
+    height: usize,
+    width: usize,
+    runs: usize,
+    first_ms: f64,
+    median_ms: f64,
+    min_ms: f64,
+    gflops: f64,
+}
+
+/// A kernel at one shape of the first size.
+#[derive(Debug, Serialize)]
+struct KernelTime {
+    kernel: String,
+    variant: String,
+    node: String,
+    workgroups: [u32; 3],
+    /// Dispatches of this shape in the model.
+    count: usize,
+    median_us: f64,
+    gflops: f64,
+    gigabytes_per_second: f64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let model = match &arguments.model {
+        Some(path) => Model::read(path, Some(arguments.activation), Some(arguments.mean))?,
+        None => {
+            if arguments.width == 0 || !arguments.width.is_multiple_of(8) || arguments.blocks == 0 {
+                return Err("the width is a multiple of 8 and a stage has at least one block".into());
+            }
+            random_model(Config::new(arguments.width, arguments.blocks, arguments.activation, arguments.mean))
+        }
+    };
+    let executor = Executor::open(&arguments.device.options())?;
+    explain(&executor);
+    let precision: Element = arguments.device.precision.into();
+    let budget = Duration::try_from_secs_f64(arguments.seconds).map_err(|error| format!("--seconds: {error}"))?;
+    let mut results = Results {
+        adapter: executor.name().into(),
+        precision: match executor {
+            Executor::Gpu(_) => precision.to_string(),
+            Executor::Cpu(_) => Element::F32.to_string(),
+        },
+        config: model.config.to_string(),
+        models: vec![],
+        kernels: vec![],
+    };
+    for (index, &[height, width]) in arguments.sizes.iter().enumerate() {
+        let [height, width] = padded_size(height, width);
+        let mut graph = model.graph(height, width)?;
+        graph.outputs.retain(|output| output.name == "full");
+        let graph = optimise(&graph)?;
+        let flops = 2 * graph.multiply_adds();
+        let times = match &executor {
+            Executor::Cpu(_) => on_cpu(&graph, budget)?,
+            Executor::Gpu(gpu) => {
+                let session = TensorSession::new(gpu, &graph, precision, false)?;
+                session.run(&inputs(&graph))?;
+                let times = measure(budget, || Ok(session.session().dispatch()?))?;
+                if index == 0 && !arguments.no_kernels {
+                    results.kernels = kernels(gpu, &session, budget)?;
+                }
+                times
+            }
+        };
+        results.models.push(ModelTime {
+            height,
+            width,
+            runs: times.sorted.len(),
+            first_ms: milliseconds(times.first),
+            median_ms: milliseconds(times.median()),
+            min_ms: milliseconds(times.sorted[0]),
+            gflops: flops as f64 / times.median().as_secs_f64() / 1e9,
+        });
+    }
+    if arguments.json {
+        print_json(&results)?
+    } else {
+        print(&results)
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
+    let map = |id| {
+        let shape = crate::graph::Graph::node(graph, id).shape;
+        FeatureMap { shape, data: (0..shape.values()).map(|i| (i * 37 % 101) as f32 / 101.0).collect() }
+    };
+    graph.inputs().map(map).collect()
+}
+
+fn on_cpu(graph: &Graph, budget: Duration) -> Result<Times, Failure> {
+    let inputs = inputs(graph);
+    measure(budget, || {
+        reference::execute(graph, &inputs)?;
+        Ok(())
+    })
+}
+
+/// Each distinct step of the plan alone, over and over.
+fn kernels(gpu: &Arc<Gpu>, session: &TensorSession, budget: Duration) -> Result<Vec<KernelTime>, Failure> {
+    let plan = session.session().plan();
+    let mut distinct: Vec<(usize, usize)> = vec![];
+    let mut places = HashMap::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        let place = *places.entry((&step.variant, &step.params)).or_insert_with(|| {
+            distinct.push((index, 0));
+            distinct.len() - 1
+        });
+        distinct[place].1 += 1;
+    }
+    let mut progress = Progress::new(distinct.len(), false);
+    let mut times = vec![];
+    for (index, count) in distinct {
+        let step = &plan.steps[index];
+        progress.start(&step.variant.to_string());
+        // Enough repetitions that submission and waiting don't count.
+        let once = measure(Duration::ZERO, || Ok(session.session().repeat_step(index, 1)?))?.median();
+        let repeats = (Duration::from_millis(20).as_secs_f64() / once.as_secs_f64().max(1e-6)).ceil() as usize;
+        let repeats = repeats.clamp(1, 1000);
+        let portion = budget / 8;
+        let median = measure(portion, || Ok(session.session().repeat_step(index, repeats)?))?.median();
+        let seconds = median.as_secs_f64() / repeats as f64;
+        times.push(KernelTime {
+            kernel: step.variant.shader.into(),
+            variant: step.variant.to_string(),
+            node: step.name.clone(),
+            workgroups: step.workgroups,
+            count,
+            median_us: seconds * 1e6,
+            gflops: step.cost.flops as f64 / seconds / 1e9,
+            gigabytes_per_second: step.cost.bytes as f64 / seconds / 1e9,
+        });
+        progress.finish("");
+    }
+    gpu.check()?;
+    times.sort_by(|a, b| (b.median_us * b.count as f64).total_cmp(&(a.median_us * a.count as f64)));
+    Ok(times)
+}
+
+struct Times {
+    first: Duration,
+    sorted: Vec<Duration>,
+}
+
+impl Times {
+    fn median(&self) -> Duration {
+        self.sorted[self.sorted.len() / 2]
+    }
+}
+
+/// A first run by itself (pipelines compile in it), then runs until the budget is spent, at least three.
+fn measure(budget: Duration, mut run: impl FnMut() -> Result<(), Failure>) -> Result<Times, Failure> {
+    let mut time = || {
+        let started = Instant::now();
+        run().map(|()| started.elapsed())
+    };
+    let first = time()?;
+    let mut sorted = vec![];
+    let started = Instant::now();
+    while sorted.len() < 3 || started.elapsed() < budget {
+        sorted.push(time()?);
+    }
+    sorted.sort_unstable();
+    Ok(Times { first, sorted })
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn print(results: &Results) {
+    println!("{} in {}; {}", results.adapter, results.precision, results.config);
+    for time in &results.models {
+        let ModelTime { height, width, median_ms, min_ms, gflops, runs, first_ms } = time;
+        println!(
+            "model {height}x{width}: median {median_ms:.1} ms, min {min_ms:.1}, first {first_ms:.1}, {gflops:.1} GFLOP/s \
+             ({runs} runs)"
+        );
+    }
+    if !results.kernels.is_empty() {
+        println!("{:>6} {:>10} {:>9} {:>8}  kernel, workgroups, first node", "count", "us", "GFLOP/s", "GB/s");
+    }
+    for time in &results.kernels {
+        let KernelTime { variant, node, workgroups: [x, y, z], count, median_us, gflops, gigabytes_per_second, .. } =
+            time;
+        println!(
+            "{count:>6} {median_us:>10.1} {gflops:>9.2} {gigabytes_per_second:>8.2}  {variant} {x}x{y}x{z}  # {node}"
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! `irnext convert`: any checkpoint to safetensors.
+
+use super::{Failure, Precision};
+use crate::model::checkpoint;
+use crate::model::{Activation, Config, MeanKind};
+use crate::tensor::file::TensorFile;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  irnext convert model.pkl -o model.safetensors --mean local")]
+pub(super) struct Arguments {
+    /// PyTorch (zip or legacy) or safetensors
+    #[arg(value_name = "CKPT")]
+    input: PathBuf,
+    /// The safetensors file
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// What the values are stored as
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
+    /// Noted in the file's metadata, so that it needn't be told again
+    #[arg(long, value_enum)]
+    activation: Option<Activation>,
+    /// Noted in the file's metadata, so that it needn't be told again
+    #[arg(long, value_enum)]
+    mean: Option<MeanKind>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let at = arguments.input.display();
+    let state = checkpoint::read(&arguments.input)?;
+    let told = |key: &str| state.metadata.get(key).cloned();
+    let activation = match (arguments.activation, told("activation")) {
+        (Some(activation), _) => activation,
+        (None, Some(text)) => text.parse()?,
+        (None, None) => Activation::default(),
+    };
+    let mean = match (arguments.mean, told("mean")) {
+        (Some(mean), _) => mean,
+        (None, Some(text)) => text.parse()?,
+        (None, None) => MeanKind::default(),
+    };
+    let config = Config::infer(&state, activation, mean).map_err(|error| format!("{at}: {error}"))?;
+    let known: std::collections::HashSet<String> =
+        config.expected_tensors().into_iter().map(|(name, _)| name).collect();
+    let mut file = TensorFile::default();
+    file.tensors.extend(state.tensors.into_iter().filter(|(name, _)| known.contains(name)));
+    file.metadata.insert("activation".into(), activation.to_string());
+    file.metadata.insert("mean".into(), mean.to_string());
+    file.write(&arguments.output, arguments.precision.into())?;
+    println!("{}: {config}", arguments.output.display());
+    Ok(ExitCode::SUCCESS)
+}

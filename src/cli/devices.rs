@@ -1,0 +1,55 @@
+//! `irnext devices`: what this machine can run on.
+
+use super::{Failure, print_json};
+use crate::gpu::{adapters, describe};
+use clap::Args;
+use serde_json::json;
+use std::process::ExitCode;
+use wgpu::{DeviceType, Features};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let found = adapters();
+    if arguments.json {
+        let list: Vec<_> = found
+            .iter()
+            .enumerate()
+            .map(|(index, adapter)| {
+                let (info, limits) = (adapter.get_info(), adapter.limits());
+                json!({
+                    "device": index,
+                    "name": info.name,
+                    "type": format!("{:?}", info.device_type),
+                    "backend": info.backend.to_string(),
+                    "driver": format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+                    "native_f16": adapter.features().contains(Features::SHADER_F16),
+                    "timestamps": adapter.features().contains(Features::TIMESTAMP_QUERY),
+                    "max_binding_bytes": limits.max_storage_buffer_binding_size,
+                    "max_buffer_bytes": limits.max_buffer_size,
+                })
+            })
+            .collect();
+        print_json(&list)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (index, adapter) in found.iter().enumerate() {
+        let limits = adapter.limits();
+        let half = if adapter.features().contains(Features::SHADER_F16) { "native" } else { "packed" };
+        println!("{index}: {}", describe(adapter));
+        println!(
+            "   half precision {half}; at most {} MiB a binding, {} MiB a buffer",
+            limits.max_storage_buffer_binding_size >> 20,
+            limits.max_buffer_size >> 20
+        );
+    }
+    println!("cpu: the CPU executor, {} threads, f32", rayon::current_num_threads());
+    let gpu = found.iter().position(|adapter| adapter.get_info().device_type != DeviceType::Cpu);
+    println!("`--device auto` takes {}", gpu.map_or("cpu".into(), |index| index.to_string()));
+    Ok(ExitCode::SUCCESS)
+}

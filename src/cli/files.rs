@@ -1,0 +1,455 @@
+//! From `IN… -o OUT` to a list of jobs: which picture goes where. Nothing is written here, and whatever would overwrite
+//! an input, another output or a file that is already there is refused before any work begins.
+
+use crate::photo::{Format, same_file};
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use walkdir::WalkDir;
+
+/// One picture's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Where it comes from.
+    pub input: Input,
+    /// Where it goes.
+    pub output: Output,
+    /// The format it is written in.
+    pub format: Format,
+}
+
+/// Where a picture comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A file.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// Where a picture goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A file; its folder may have to be made first.
+    Path(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Input::Path(path) => path.display().fmt(f),
+            Input::Stdin => f.write_str("standard input"),
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Output::Path(path) => path.display().fmt(f),
+            Output::Stdout => f.write_str("standard output"),
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// At least one, in the order of the arguments, a folder's in the order of names.
+    pub jobs: Vec<Job>,
+    /// What was met in folders and could not be followed: links in circles, folders that can't be read.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// No IN at all.
+    #[error("no input: name files, folders or globs, or - for standard input")]
+    NoInput,
+    /// No OUT, and not from standard input either.
+    #[error("no output: say where with -o FILE, -o FOLDER/ or -o - for standard output")]
+    NoOutput,
+    /// An IN that isn't there.
+    #[error("{0}: no such file or folder")]
+    Missing(String),
+    /// A glob without a match, or one that can't be parsed.
+    #[error("{0}: {1}")]
+    Glob(String, String),
+    /// A folder without pictures.
+    #[error("{0}: no pictures in this folder (looked for .png, .jpg, .webp, .tif and .bmp; hidden files are skipped)")]
+    EmptyFolder(PathBuf),
+    /// An IN that is a device, a pipe or a socket.
+    #[error("{0}: neither a file nor a folder (use - for standard input)")]
+    NotAFile(PathBuf),
+    /// `-` among several inputs.
+    #[error("standard input (-) cannot be combined with other inputs")]
+    StdinAmongOthers,
+    /// Several pictures into one stream or file.
+    #[error("{0} pictures cannot go into one output ({1}); name a folder, ending in /")]
+    ManyIntoOne(usize, String),
+    /// A folder into one file.
+    #[error("{0}: names a file, and the input is a folder; name a folder, ending in / if it looks like a file")]
+    FolderIntoFile(PathBuf),
+    /// An extension that can't be written.
+    #[error("{0}: this format cannot be written; use .png, .jpg, .webp, .tif or .bmp (or end in / to mean a folder)")]
+    UnknownOutput(PathBuf),
+    /// OUT lies in a folder that isn't there.
+    #[error("{0}: its folder does not exist; make it first")]
+    NoFolder(PathBuf),
+    /// OUT should be a folder and is a file.
+    #[error("{0}: is a file, and a folder is needed here")]
+    NotAFolder(PathBuf),
+    /// An output that is an input.
+    #[error("{output}: would write over the input {input}; choose another name or folder")]
+    OverInput {
+        /// The input.
+        input: String,
+        /// The output.
+        output: PathBuf,
+    },
+    /// Two inputs with one output.
+    #[error("{first} and {second} would both become {output}; restore them into different folders")]
+    Collision {
+        /// One input.
+        first: String,
+        /// The other.
+        second: String,
+        /// Their output.
+        output: PathBuf,
+    },
+    /// An output that is there already.
+    #[error("{path}: exists already{}; use --overwrite to replace", and_more(*.more))]
+    Exists {
+        /// The first such.
+        path: PathBuf,
+        /// How many more.
+        more: usize,
+    },
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(", as do {more} other outputs") }
+}
+
+/// Makes the plan for `inputs` into `out`. Without `out`, standard input goes to standard output.
+///
+/// # Errors
+///
+/// [`FilesError`], at the first thing that is wrong; nothing has been touched then.
+pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, overwrite: bool) -> Result<Plan, FilesError> {
+    let mut warnings = Vec::new();
+    let found = find(inputs, out, &mut warnings)?;
+    let jobs = match (out, found.as_slice()) {
+        (None, [Found { input: Input::Stdin, .. }]) => vec![to_stdout(&found[0])],
+        (None, _) => return Err(FilesError::NoOutput),
+        (Some(out), [one]) if out == Path::new("-") => vec![to_stdout(one)],
+        (Some(out), many) if out == Path::new("-") => {
+            return Err(FilesError::ManyIntoOne(many.len(), "standard output".to_owned()));
+        }
+        (Some(out), _) => into_path(&found, out)?,
+    };
+    check(&jobs, overwrite)?;
+    Ok(Plan { jobs, warnings })
+}
+
+/// An input, and its place in the output folder if there is one.
+struct Found {
+    input: Input,
+    place: PathBuf,
+    from_folder: bool,
+}
+
+fn find<S: AsRef<OsStr>>(
+    inputs: &[S],
+    out: Option<&Path>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Found>, FilesError> {
+    let mut found = Vec::new();
+    for input in inputs {
+        let path = Path::new(input.as_ref());
+        if path == Path::new("-") {
+            if inputs.len() > 1 {
+                return Err(FilesError::StdinAmongOthers);
+            }
+            found.push(Found { input: Input::Stdin, place: "stdin.png".into(), from_folder: false });
+        } else if path.exists() {
+            enter(path, out, &mut found, warnings)?;
+        } else {
+            for path in expand(path)? {
+                enter(&path, out, &mut found, warnings)?;
+            }
+        }
+    }
+    if found.is_empty() { Err(FilesError::NoInput) } else { Ok(found) }
+}
+
+/// What a glob that the shell has left alone stands for, in order.
+fn expand(pattern: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    let shown = pattern.display().to_string();
+    // A name that isn't Unicode is not matched as a glob; such a name reaches us from a shell, which expands by itself.
+    let Some(text) = pattern.to_str().filter(|text| text.contains(['*', '?', '['])) else {
+        return Err(FilesError::Missing(shown));
+    };
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let paths = glob::glob_with(text, options).map_err(|error| FilesError::Glob(shown.clone(), error.to_string()))?;
+    let paths: Vec<_> =
+        paths.collect::<Result<_, _>>().map_err(|error| FilesError::Glob(shown.clone(), error.to_string()))?;
+    if paths.is_empty() { Err(FilesError::Glob(shown, "nothing matches".to_owned())) } else { Ok(paths) }
+}
+
+/// Adds a file, or the pictures in a folder and those below it.
+fn enter(
+    path: &Path,
+    out: Option<&Path>,
+    found: &mut Vec<Found>,
+    warnings: &mut Vec<String>,
+) -> Result<(), FilesError> {
+    if path.is_file() {
+        let name = path.file_name().ok_or_else(|| FilesError::NotAFile(path.to_owned()))?;
+        found.push(Found { input: Input::Path(path.to_owned()), place: place(name.into()), from_folder: false });
+        return Ok(());
+    }
+    if !path.is_dir() {
+        return Err(FilesError::NotAFile(path.to_owned()));
+    }
+    let before = found.len();
+    // With the output folder inside the input folder, a second run must not restore the first one's results.
+    let unwanted = |entry: &walkdir::DirEntry| {
+        entry.file_name().as_encoded_bytes().starts_with(b".")
+            || entry.file_type().is_dir() && out.is_some_and(|out| same_file(out, entry.path()))
+    };
+    let wanted = |entry: &walkdir::DirEntry| entry.depth() == 0 || !unwanted(entry);
+    for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(wanted) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && Format::from_path(entry.path()).is_some() => {
+                let place = entry.path().strip_prefix(path).unwrap_or(entry.path()).to_owned();
+                found.push(Found { input: Input::Path(entry.into_path()), place, from_folder: true });
+            }
+            Ok(_) => (),
+            Err(error) => warnings.push(format!("skipped: {error}")),
+        }
+    }
+    if found.len() == before { Err(FilesError::EmptyFolder(path.to_owned())) } else { Ok(()) }
+}
+
+/// The name is kept, with `.png` behind it if it says no format that can be written.
+fn place(name: PathBuf) -> PathBuf {
+    if Format::from_path(&name).is_some() {
+        return name;
+    }
+    let mut name = name.into_os_string();
+    name.push(".png");
+    name.into()
+}
+
+fn to_stdout(found: &Found) -> Job {
+    Job { input: found.input.clone(), output: Output::Stdout, format: Format::Png }
+}
+
+fn into_path(found: &[Found], out: &Path) -> Result<Vec<Job>, FilesError> {
+    let slash = out.as_os_str().as_encoded_bytes().last().is_some_and(|&b| b == b'/' || b == MAIN_SEPARATOR as u8);
+    let job = |found: &Found, output: PathBuf| {
+        let format = Format::from_path(&output).unwrap_or(Format::Png);
+        Job { input: found.input.clone(), output: Output::Path(output), format }
+    };
+    if !slash && !out.is_dir() && names_a_picture(out) {
+        let [one] = found else { return Err(FilesError::ManyIntoOne(found.len(), out.display().to_string())) };
+        if one.from_folder {
+            return Err(FilesError::FolderIntoFile(out.to_owned()));
+        }
+        if Format::from_path(out).is_none() {
+            return Err(FilesError::UnknownOutput(out.to_owned()));
+        }
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(FilesError::NoFolder(out.to_owned()));
+        }
+        return Ok(vec![job(one, out.to_owned())]);
+    }
+    if let Some(file) = out.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir()) {
+        return Err(FilesError::NotAFolder(file.to_owned()));
+    }
+    // Overlapping globs name a file twice; that is one job.
+    let mut seen = HashSet::new();
+    let once = found.iter().filter(|found| seen.insert((&found.input, &found.place)));
+    Ok(once.map(|found| job(found, out.join(&found.place))).collect())
+}
+
+/// Whether the extension is a picture's, be it one that can't be written: nobody means a folder by `out.gif`.
+fn names_a_picture(path: &Path) -> bool {
+    let others = ["heic", "heif", "jxl", "jp2", "psd", "dng"];
+    Format::from_path(path).is_some()
+        || path.extension().is_some_and(|extension| {
+            image::ImageFormat::from_extension(extension).is_some()
+                || others.iter().any(|other| extension.eq_ignore_ascii_case(other))
+        })
+}
+
+fn check(jobs: &[Job], overwrite: bool) -> Result<(), FilesError> {
+    let mut inputs = HashMap::new();
+    for job in jobs {
+        if let Input::Path(path) = &job.input {
+            inputs.insert(resolved(path), &job.input);
+        }
+    }
+    let mut outputs = HashMap::new();
+    let mut existing = Vec::new();
+    for job in jobs {
+        let Output::Path(path) = &job.output else { continue };
+        let place = resolved(path);
+        if let Some(input) = inputs.get(&place) {
+            return Err(FilesError::OverInput { input: input.to_string(), output: path.clone() });
+        }
+        if path.symlink_metadata().is_ok() && !overwrite {
+            existing.push(path);
+        }
+        if let Some(first) = outputs.insert(place, &job.input) {
+            let (first, second) = (first.to_string(), job.input.to_string());
+            return Err(FilesError::Collision { first, second, output: path.clone() });
+        }
+    }
+    match existing.as_slice() {
+        [] => Ok(()),
+        [first, rest @ ..] => Err(FilesError::Exists { path: first.to_path_buf(), more: rest.len() }),
+    }
+}
+
+/// The path with links resolved as far down as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent.as_os_str().is_empty() => resolved(Path::new(".")).join(name),
+        (Some(parent), Some(name)) => resolved(parent).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// A folder with these (empty) files in it.
+    fn folder(files: &[&str]) -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        root
+    }
+
+    /// Plans with every path relative to `root`, and shows each job as `input > output`.
+    fn ways(root: &TempDir, inputs: &[&str], out: &str) -> Result<Vec<String>, FilesError> {
+        let inputs: Vec<_> = inputs.iter().map(|input| at(root, input)).collect();
+        let plan = plan(&inputs, Some(&at(root, out)), false)?;
+        let prefix = format!("{}/", root.path().display());
+        Ok(plan.jobs.iter().map(|job| format!("{} > {}", job.input, job.output).replace(&prefix, "")).collect())
+    }
+
+    fn at(root: &TempDir, path: &str) -> PathBuf {
+        if path == "-" { path.into() } else { root.path().join(path) }
+    }
+
+    #[test]
+    fn one_file_into_one_file() {
+        let root = folder(&["a.png", "out/b.png"]);
+        assert_eq!(ways(&root, &["a.png"], "b.jpg").unwrap(), ["a.png > b.jpg"]);
+        assert_eq!(ways(&root, &["a.png"], "out").unwrap(), ["a.png > out/a.png"]);
+        assert_eq!(ways(&root, &["a.png"], "new").unwrap(), ["a.png > new/a.png"]);
+        assert_eq!(ways(&root, &["a.png"], "new.png/").unwrap(), ["a.png > new.png/a.png"]);
+        assert!(matches!(ways(&root, &["a.png"], "b.gif"), Err(FilesError::UnknownOutput(_))));
+        assert!(matches!(ways(&root, &["a.png"], "none/b.png"), Err(FilesError::NoFolder(_))));
+        assert!(matches!(ways(&root, &["a.png"], "a.png/b"), Err(FilesError::NotAFolder(_))));
+    }
+
+    #[test]
+    fn a_folder_keeps_its_tree() {
+        let root =
+            folder(&["in/b.jpg", "in/a b.png", "in/deep/er/c.TIFF", "in/.hidden.png", "in/.git/d.png", "in/notes.txt"]);
+        let expected = ["in/a b.png > out/a b.png", "in/b.jpg > out/b.jpg", "in/deep/er/c.TIFF > out/deep/er/c.TIFF"];
+        assert_eq!(ways(&root, &["in"], "out").unwrap(), expected);
+        assert!(matches!(ways(&root, &["in"], "out.png"), Err(FilesError::ManyIntoOne(3, _))));
+        assert!(matches!(ways(&root, &["in/deep"], "out.png"), Err(FilesError::FolderIntoFile(_))));
+    }
+
+    #[test]
+    fn a_second_run_does_not_restore_the_first_ones_results() {
+        let root = folder(&["in/a.png", "in/out/a.png"]);
+        let inputs = [root.path().join("in")];
+        let plan = plan(&inputs, Some(&root.path().join("in/out")), true).unwrap();
+        assert_eq!(plan.jobs.len(), 1);
+    }
+
+    #[test]
+    fn globs_the_shell_left_alone() {
+        let root = folder(&["a1.png", "a2.png", "b.png", ".a3.png"]);
+        assert_eq!(ways(&root, &["a*.png"], "out").unwrap(), ["a1.png > out/a1.png", "a2.png > out/a2.png"]);
+        assert_eq!(ways(&root, &["a*.png", "a[12].png"], "out").unwrap().len(), 2);
+        assert!(matches!(ways(&root, &["z*.png"], "out"), Err(FilesError::Glob(..))));
+        assert!(matches!(ways(&root, &["z.png"], "out"), Err(FilesError::Missing(_))));
+        fs::write(root.path().join("z[1].png"), b"").unwrap();
+        assert_eq!(ways(&root, &["z[1].png"], "out").unwrap(), ["z[1].png > out/z[1].png"]);
+    }
+
+    #[test]
+    fn standard_input_and_output() {
+        let root = folder(&["a.png", "b.png"]);
+        let stdin = plan(&["-"], None, false).unwrap();
+        assert_eq!(stdin.jobs, [Job { input: Input::Stdin, output: Output::Stdout, format: Format::Png }]);
+        assert_eq!(ways(&root, &["-"], "-").unwrap(), ["standard input > standard output"]);
+        assert_eq!(ways(&root, &["-"], "c.jpg").unwrap(), ["standard input > c.jpg"]);
+        assert_eq!(ways(&root, &["-"], "out/").unwrap(), ["standard input > out/stdin.png"]);
+        assert_eq!(ways(&root, &["a.png"], "-").unwrap(), ["a.png > standard output"]);
+        assert!(matches!(ways(&root, &["a.png", "b.png"], "-"), Err(FilesError::ManyIntoOne(2, _))));
+        assert!(matches!(ways(&root, &["a.png", "-"], "out"), Err(FilesError::StdinAmongOthers)));
+        assert!(matches!(plan(&[at(&root, "a.png")], None, false), Err(FilesError::NoOutput)));
+        assert!(matches!(plan::<&str>(&[], None, false), Err(FilesError::NoInput)));
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let root = folder(&["a.png", "x/a.png", "y/a.png", "out/b.png", "b.png", "empty/notes.txt"]);
+        assert!(matches!(ways(&root, &["a.png"], "a.png"), Err(FilesError::OverInput { .. })));
+        assert!(matches!(ways(&root, &["x"], "x"), Err(FilesError::OverInput { .. })));
+        assert!(matches!(ways(&root, &["a.png"], "x/../a.png"), Err(FilesError::OverInput { .. })));
+        assert!(matches!(ways(&root, &["x", "y"], "new"), Err(FilesError::Collision { .. })));
+        assert!(matches!(ways(&root, &["a.png", "b.png"], "out"), Err(FilesError::Exists { more: 0, .. })));
+        assert_eq!(plan(&[at(&root, "b.png")], Some(&at(&root, "out")), true).unwrap().jobs.len(), 1);
+        assert!(matches!(ways(&root, &["empty"], "out"), Err(FilesError::EmptyFolder(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_of_any_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let root = folder(&["in/line\nbreak.png"]);
+        let name = OsStr::from_bytes(b"caf\xe9.png");
+        fs::write(root.path().join("in").join(name), b"").unwrap();
+        let jobs = plan(&[root.path().join("in")], Some(&root.path().join("out")), false).unwrap().jobs;
+        assert_eq!(jobs.len(), 2);
+        assert!(jobs.iter().any(|job| job.output == Output::Path(root.path().join("out").join(name))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_circles_are_told_and_left() {
+        use std::os::unix::fs::symlink;
+        let root = folder(&["in/a.png", "in/deep/b.png"]);
+        symlink(root.path().join("in"), root.path().join("in/deep/up")).unwrap();
+        let plan = plan(&[root.path().join("in")], Some(&root.path().join("out")), false).unwrap();
+        assert_eq!((plan.jobs.len(), plan.warnings.len()), (2, 1));
+        // A link to an input is that input.
+        symlink(root.path().join("in/a.png"), root.path().join("link.png")).unwrap();
+        assert!(matches!(ways(&root, &["in/a.png"], "link.png"), Err(FilesError::OverInput { .. })));
+    }
+}

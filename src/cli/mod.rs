@@ -1,0 +1,164 @@
+//! Floor 9: the program, one file a subcommand.
+
+mod bench;
+mod convert;
+mod devices;
+pub mod files;
+mod inspect;
+mod models;
+pub mod progress;
+mod restore;
+mod run;
+mod verify;
+
+use crate::gpu::AdapterChoice;
+use crate::model::{Activation, MeanKind, Model, Quality, Task};
+use crate::restore::{Executor, Options};
+use crate::tensor::Element;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What ends a command early.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "irnext", version, about, long_about = LONG, after_help = AFTER, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const LONG: &str = "Restores photographs with the IRNeXt network: hand-written WGSL kernels on any GPU, a CPU \
+                    executor where there is none. Nothing to download.";
+const AFTER: &str = "Examples:
+  irnext restore hazy.jpg -o clear.png          one picture
+  irnext restore holiday/ -o restored/          a folder and all below it
+  irnext devices                                what this machine can run on
+  irnext verify                                 whether its driver computes what it should
+
+Exit codes: 0 all done; 1 something failed, and standard error says what; 2 the command line is wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Restore pictures: files, folders, globs, or - for standard input
+    Restore(restore::Arguments),
+    /// Run the network on a tensor file, for tools: `input` [N, 3, H, W] to `quarter`, `half`, `full`
+    Run(run::Arguments),
+    /// Check every kernel of this device against the CPU reference, and golden files against their outputs
+    Verify(verify::Arguments),
+    /// List the models that this program carries
+    Models(models::Arguments),
+    /// List the devices of this machine
+    Devices(devices::Arguments),
+    /// Show a model: config, parameters, the graph after each pass, the memory plan
+    Inspect(inspect::Arguments),
+    /// Convert a checkpoint in any form to safetensors
+    Convert(convert::Arguments),
+    /// Time each kernel at the network's own shapes, and whole models
+    Bench(bench::Arguments),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("irnext: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// How activations are stored on a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    /// Half precision; sums and norms in f32
+    F16,
+    /// Single precision throughout
+    F32,
+}
+
+impl From<Precision> for Element {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F16 => Element::F16,
+            Precision::F32 => Element::F32,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct DeviceArguments {
+    /// `auto`: the first GPU, else the CPU executor; `cpu`; or a number from `irnext devices`
+    #[arg(long, value_name = "N|cpu|auto", default_value = "auto", env = "IRNEXT_DEVICE")]
+    device: AdapterChoice,
+    /// How activations are stored on a GPU (the CPU executor works in f32)
+    #[arg(long, value_enum, default_value = "f16")]
+    precision: Precision,
+    /// Take WGSL files from this folder where it has them, for research
+    #[arg(long, value_name = "DIR")]
+    shaders: Option<PathBuf>,
+}
+
+impl DeviceArguments {
+    fn options(&self) -> Options {
+        Options { device: self.device, precision: self.precision.into(), shaders: self.shaders.clone() }
+    }
+}
+
+#[derive(Debug, Args)]
+struct ModelArguments {
+    /// What to free the picture of
+    #[arg(long, value_enum, default_value = "dehaze", conflicts_with = "model")]
+    task: Task,
+    /// A checkpoint instead: PyTorch (zip or legacy) or safetensors
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// The checkpoint's activation, which its weights don't tell [default: as its metadata say, else tanh]
+    #[arg(long, value_enum, requires = "model")]
+    activation: Option<Activation>,
+    /// The checkpoint's mean, which its weights don't tell; `local` for motion deblurring [default: as its metadata
+    /// say, else global]
+    #[arg(long, value_enum, requires = "model")]
+    mean: Option<MeanKind>,
+}
+
+impl ModelArguments {
+    fn load(&self) -> Result<Model, Failure> {
+        Ok(match &self.model {
+            Some(path) => Model::read(path, self.activation, self.mean)?,
+            None => Model::shipped(self.task, Quality::Small)?,
+        })
+    }
+}
+
+/// Says on standard error why the CPU executor runs where a GPU was wanted.
+fn explain(executor: &Executor) {
+    if let Executor::Cpu(Some(reason)) = executor {
+        eprintln!("irnext: {reason}");
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    use std::io::Write;
+    let text = serde_json::to_string_pretty(value)?;
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+/// `HEIGHTxWIDTH`, both at least 1.
+fn parse_size(text: &str) -> Result<[usize; 2], String> {
+    let side = |side: &str| side.parse::<usize>().ok().filter(|&side| side > 0);
+    let sides = text.split_once(['x', 'X']).and_then(|(height, width)| Some([side(height)?, side(width)?]));
+    sides.ok_or_else(|| format!("`{text}` is no size; expected HEIGHTxWIDTH, as in 480x640"))
+}

@@ -1,0 +1,131 @@
+//! Progress on standard error, so that standard output stays free for pictures. On a terminal a bar, once the work has
+//! taken a second; elsewhere a plain line for every file done; with `--quiet` nothing but warnings.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, IsTerminal, Write};
+use std::thread;
+use std::time::Duration;
+
+/// Work shorter than this shows no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Steps of the bar within a file, so that one large picture moves it too.
+const STEPS: u64 = 1000;
+
+/// Where the work on a number of files stands.
+pub struct Progress {
+    manner: Manner,
+    files: u64,
+    done: u64,
+}
+
+enum Manner {
+    Bar(ProgressBar),
+    Lines,
+    Quiet,
+}
+
+impl Progress {
+    /// Starts on `files` files.
+    pub fn new(files: usize, quiet: bool) -> Self {
+        let files = files as u64;
+        let manner = match (quiet, io::stderr().is_terminal()) {
+            (true, _) => Manner::Quiet,
+            (false, false) => Manner::Lines,
+            (false, true) => Manner::Bar(patient_bar(files * STEPS)),
+        };
+        Progress { manner, files, done: 0 }
+    }
+
+    /// Says which file is being worked on.
+    pub fn start(&self, name: &str) {
+        if let Manner::Bar(bar) = &self.manner {
+            bar.set_prefix(if self.files > 1 { format!("{}/{}", self.done + 1, self.files) } else { String::new() });
+            bar.set_message(one_line(name));
+        }
+    }
+
+    /// How far the file at hand is, from 0 to 1.
+    pub fn within(&self, fraction: f64) {
+        if let Manner::Bar(bar) = &self.manner {
+            bar.set_position(self.done * STEPS + (fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
+        }
+    }
+
+    /// A file is done; `line` says so, where lines are printed.
+    pub fn finish(&mut self, line: &str) {
+        self.done += 1;
+        match &self.manner {
+            Manner::Bar(bar) => bar.set_position(self.done * STEPS),
+            Manner::Lines => say(line),
+            Manner::Quiet => (),
+        }
+    }
+
+    /// Prints a warning or an error, in every manner, without tearing the bar.
+    pub fn note(&self, line: &str) {
+        match &self.manner {
+            Manner::Bar(bar) => bar.suspend(|| say(line)),
+            Manner::Lines | Manner::Quiet => say(line),
+        }
+    }
+}
+
+impl Drop for Progress {
+    /// Takes the bar off the terminal, whichever way the work ended.
+    fn drop(&mut self) {
+        if let Manner::Bar(bar) = &self.manner {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A bar that stays hidden until the work has proved long enough to be worth one.
+fn patient_bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
+    let style = ProgressStyle::with_template("{prefix:.bold} {bar:32} {percent:>3}% {eta:>5} left  {wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let waiting = bar.downgrade();
+    thread::spawn(move || {
+        thread::sleep(PATIENCE);
+        if let Some(bar) = waiting.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    });
+    bar
+}
+
+/// Standard error may be closed; that is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", one_line(line));
+}
+
+/// A file's name may hold line breaks and terminal commands.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_command_the_terminal() {
+        assert_eq!(one_line("a\nb\u{1b}[2J.png"), "a\u{fffd}b\u{fffd}[2J.png");
+    }
+
+    #[test]
+    fn a_bar_counts_files_and_fractions() {
+        let bar = patient_bar(2 * STEPS);
+        let mut progress = Progress { manner: Manner::Bar(bar.clone()), files: 2, done: 0 };
+        progress.start("a.png");
+        progress.within(0.5);
+        assert_eq!(bar.position(), STEPS / 2);
+        progress.finish("a.png done");
+        progress.start("b.png");
+        progress.within(7.0);
+        assert_eq!((bar.position(), bar.prefix().as_str()), (2 * STEPS, "2/2"));
+        drop(progress);
+        assert!(bar.is_finished());
+    }
+}

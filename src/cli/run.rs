@@ -1,0 +1,79 @@
+//! `irnext run`: the network on a tensor file. A contract for tools; keep it as it stands.
+
+use super::{DeviceArguments, Failure, explain};
+use crate::compile;
+use crate::model::{Activation, MeanKind, Model};
+use crate::reference;
+use crate::restore::Executor;
+use crate::run::TensorSession;
+use crate::tensor::file::TensorFile;
+use crate::tensor::{Element, FeatureMap, Shape};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The checkpoint
+    #[arg(long, value_name = "CKPT")]
+    model: PathBuf,
+    /// Its activation [default: as its metadata say, else tanh]
+    #[arg(long, value_enum)]
+    activation: Option<Activation>,
+    /// Its mean [default: as its metadata say, else global]
+    #[arg(long, value_enum)]
+    mean: Option<MeanKind>,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// safetensors with one f32 tensor `input` [N, 3, H, W], H and W multiples of 32, at least 64
+    #[arg(long, value_name = "X.safetensors")]
+    input: PathBuf,
+    /// Gets `quarter`, `half` and `full`, f32, NCHW
+    #[arg(long, value_name = "Y.safetensors")]
+    output: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let model = Model::read(&arguments.model, arguments.activation, arguments.mean)?;
+    let file = TensorFile::read(&arguments.input)?;
+    let at = arguments.input.display();
+    let input = file.tensors.get("input").ok_or_else(|| {
+        let names: Vec<&str> = file.tensors.keys().map(String::as_str).collect();
+        format!("{at}: no tensor `input`; it holds: {}", names.join(", "))
+    })?;
+    let (height, width) = match *input.shape() {
+        [pictures, 3, height, width] if pictures > 0 => (height, width),
+        ref found => return Err(format!("{at}: `input` has shape {found:?}; expected [N, 3, H, W]").into()),
+    };
+    let graph = model.graph(height, width).map_err(|error| format!("{at}: {error}"))?;
+    let graph = compile::optimise(&graph)?;
+    let pictures = FeatureMap::<f32>::from_nchw(input)?;
+    let executor = Executor::open(&arguments.device.options())?;
+    explain(&executor);
+    let mut results: Vec<Vec<FeatureMap<f32>>> = vec![];
+    match &executor {
+        Executor::Gpu(gpu) => {
+            let session = TensorSession::new(gpu, &graph, arguments.device.precision.into(), false)?;
+            for picture in pictures {
+                results.push(session.run(&[picture])?);
+            }
+        }
+        Executor::Cpu(_) => {
+            for picture in pictures {
+                results.push(reference::execute(&graph, &[picture])?);
+            }
+        }
+    }
+    let mut made = TensorFile::default();
+    for (index, output) in graph.outputs.iter().enumerate() {
+        let maps: Vec<FeatureMap<f32>> = results.iter().map(|maps| maps[index].clone()).collect();
+        if let Some(bad) = maps.iter().flat_map(|map| &map.data).find(|value| !value.is_finite()) {
+            let reason = "the weights or the input are damaged, or half precision is too narrow: try --precision f32";
+            return Err(format!("{at}: output `{}` is not finite ({bad}): {reason}", output.name).into());
+        }
+        debug_assert!(maps.iter().all(|map| map.shape == Shape { channels: 3, ..map.shape }));
+        made.tensors.insert(output.name.clone(), FeatureMap::to_nchw(&maps)?);
+    }
+    made.write(&arguments.output, Element::F32)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,90 @@
+//! `irnext verify`: every kernel of a device against the CPU reference, every case of golden files against its recorded
+//! outputs. A contract for tools; keep it as it stands.
+
+use super::{DeviceArguments, Failure, explain, print_json};
+use crate::gpu::{AdapterChoice, adapters};
+use crate::restore::{Executor, Options};
+use crate::tensor::Element;
+use crate::tensor::file::TensorFile;
+use crate::verify::{Report, golden, golden_case, random_cases, refused_case};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  irnext verify
+  irnext verify --golden tests/data/golden/ops.safetensors --precision f32 --json
+  irnext verify --device 1 --shaders my-shaders/
+
+Relative L2 errors up to 1e-5 (f32) or 2e-3 (f16) pass. Without --device the first adapter is taken, a software
+driver too.")]
+pub(super) struct Arguments {
+    /// A golden file (safetensors with cases in its metadata); may be given several times
+    #[arg(long, value_name = "FILE")]
+    golden: Vec<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Random cases of each op.
+const SEEDS: u64 = 6;
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut options: Options = arguments.device.options();
+    // A driver is what is to be verified: a software one rather than none.
+    if options.device == AdapterChoice::Auto && !adapters().is_empty() {
+        options.device = AdapterChoice::Index(0);
+    }
+    let executor = Executor::open(&options)?;
+    explain(&executor);
+    let mut reports = random_cases(&executor, options.precision, SEEDS);
+    for path in &arguments.golden {
+        let file = TensorFile::read(path)?;
+        let cases = golden::cases(&file);
+        if cases.is_empty() {
+            return Err(format!("{}: its metadata names no case, so it is no golden file", path.display()).into());
+        }
+        for case in cases {
+            match case {
+                Ok(case) => reports.extend(golden_case(&executor, &case, options.precision)),
+                Err(error) => {
+                    eprintln!("irnext: {}: {error}", path.display());
+                    reports.push(refused_case(error.case));
+                }
+            }
+        }
+    }
+    let failed = reports.iter().filter(|report| !report.pass).count();
+    if arguments.json {
+        print_json(&json!({"adapter": executor.name(), "cases": reports}))?;
+    } else {
+        println!("{} in {}", executor.name(), precision_name(&executor, options.precision));
+        reports.iter().for_each(print);
+        println!("{} cases, {failed} failed", reports.len());
+    }
+    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn precision_name(executor: &Executor, precision: Element) -> String {
+    match executor {
+        Executor::Gpu(gpu) if precision == Element::F16 && gpu.native_f16 => "f16, native".into(),
+        Executor::Gpu(_) if precision == Element::F16 => "f16, packed".into(),
+        Executor::Gpu(_) => "f32".into(),
+        Executor::Cpu(_) => "f32".into(),
+    }
+}
+
+fn print(report: &Report) {
+    let verdict = if report.pass { "pass" } else { "FAIL" };
+    let Report { name, variant, max_abs, rel_l2, reason, .. } = report;
+    let number = |value: &Option<f64>| value.map_or("-".into(), |value| format!("{value:.2e}"));
+    println!("{verdict} {name:<52} max abs {:>8}  rel L2 {:>8}  {variant}", number(max_abs), number(rel_l2));
+    if let Some(reason) = reason {
+        println!("     {reason}");
+    }
+}

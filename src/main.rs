@@ -1,0 +1,5 @@
+//! The program `irnext`: see `irnext --help`.
+
+fn main() -> std::process::ExitCode {
+    irnext::cli::main()
+}
