@@ -1,0 +1,39 @@
+"""python -m train --task dehaze --width 16 --blocks 2 --minutes 60 --seed 1 --out runs/x"""
+
+import argparse
+from functools import partial
+
+import torch
+
+from .degrade import TASKS
+from .network import ACTIVATIONS, MEANS
+from .train import FREEZE, train
+
+
+def options(argv=None):
+    a = argparse.ArgumentParser(prog="python -m train", description="Train IRNeXt on procedural scenes.")
+    a.add_argument("--task", choices=TASKS, default="dehaze")
+    a.add_argument("--width", type=int, default=16, help="channels at full resolution")
+    a.add_argument("--blocks", type=int, default=2, help="residual blocks a stage")
+    a.add_argument("--activation", choices=ACTIVATIONS, default="tanh")
+    a.add_argument("--mean", choices=MEANS, default="global")
+    a.add_argument("--minutes", type=float, default=60, help="length of the run, where --steps is not given")
+    a.add_argument("--steps", type=int, help="length of the run in steps: repeats exactly")
+    a.add_argument("--seed", type=int, default=1)
+    a.add_argument("--batch", type=int, default=8, help="crops a step; 8 or more for the batch norms")
+    a.add_argument("--rate", type=float, default=1.0, help="factor on the learning rate (below 1 to fine-tune)")
+    a.add_argument("--freeze", type=float, default=FREEZE, help="part of the run until batch norms are frozen")
+    a.add_argument("--out", default="runs/new", help="folder of the checkpoint; a run found there goes on")
+    a.add_argument("--start", help="checkpoint whose weights a new run starts from")
+    a.add_argument("--val", help="folder with degraded/ and clear/, watched during the run, never learnt from")
+    a.add_argument("--every", type=int, default=200, help="steps between reports")
+    a.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: PyTorch's choice")
+    a.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
+    return vars(a.parse_args(argv))
+
+
+if __name__ == "__main__":
+    chosen = options()
+    if chosen["threads"]:
+        torch.set_num_threads(chosen["threads"])
+    train(chosen, report=partial(print, flush=True))

@@ -1,0 +1,71 @@
+"""A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry."""
+
+import argparse
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from . import RECIPE
+
+LICENCE = "CC0-1.0"
+
+
+def facts(state, hardware):
+    o = state["options"]
+    return {
+        "task": o["task"], "width": o["width"], "blocks": o["blocks"], "activation": o["activation"],
+        "mean": o["mean"], "seed": o["seed"], "recipe": RECIPE, "steps": state["before"] + state["step"],
+        "hardware": hardware, "licence": LICENCE,
+    }
+
+
+def export(checkpoint, out, quality, hardware, psnr=None):
+    """Write the fp16 weights to `out` and put their entry into manifest.toml beside it."""
+    out = Path(out)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    about = facts(state, hardware)
+    weights = {k: v.half().contiguous() for k, v in state["ema"].items() if v.is_floating_point()}
+    temporary = out.with_suffix(".part")
+    save_file(weights, temporary, metadata={k: str(v) for k, v in about.items()})
+    temporary.chmod(0o644)
+    os.replace(temporary, out)
+
+    entry = {"task": about.pop("task"), "quality": quality, "file": out.name, **about}
+    entry["sha256"] = hashlib.sha256(out.read_bytes()).hexdigest()
+    if psnr:
+        entry["psnr_degraded"], entry["psnr_restored"] = (round(p, 2) for p in psnr)
+    register(out.with_name("manifest.toml"), out.stem, entry)
+
+
+def register(manifest, name, entry):
+    """Replace or append one table of the manifest."""
+    lines = [f"{k} = {v}" if isinstance(v, (int, float)) else f'{k} = "{v}"' for k, v in entry.items()]
+    table = "\n".join([f"[{name}]", *lines, ""])
+    old = manifest.read_text() if manifest.exists() else "# The weights that irnext ships, made by weights/train.\n"
+    rest = re.sub(rf"(?ms)^\[{re.escape(name)}\]$.*?(?=^\[|\Z)", "", old).rstrip()
+    temporary = manifest.with_suffix(".part")
+    temporary.write_text(f"{rest}\n\n{table}")
+    os.replace(temporary, manifest)
+
+
+def main():
+    args = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
+    args.add_argument("checkpoint")
+    args.add_argument("out", help="NAME.safetensors; manifest.toml is kept beside it")
+    args.add_argument("--quality", default="small")
+    args.add_argument("--hardware", default="2 CPU cores")
+    args.add_argument("--example", nargs=2, metavar=("DEGRADED", "CLEAR"), help="measure the PSNR on this pair")
+    a = args.parse_args()
+    export(a.checkpoint, a.out, a.quality, a.hardware)
+    if a.example:
+        from .evaluate import load, score
+
+        export(a.checkpoint, a.out, a.quality, a.hardware, score(load(a.out), *a.example))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The loop: loss, schedule, averaged weights, checkpoints."""
+
+import copy
+import math
+import os
+import time
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from .data import loader
+from .network import IRNeXt
+
+PEAK, FLOOR, WARMUP = 6e-4, 1e-6, 200  # learning rate: its top, its end, and the steps up to the top
+FREEZE = 0.15  # part of the run after which batch norms keep their statistics (see README)
+DECAY = 0.998  # of the average of the weights
+SPECTRUM = 0.02  # weight of the loss's Fourier half; the paper has 0.1 (see README)
+
+
+def loss(outputs, wanted):
+    """The paper's: L1 in space and in frequency at three scales."""
+    total = 0
+    for out in outputs:
+        out = out.float()
+        scale = out.shape[-1] / wanted.shape[-1]
+        goal = wanted if scale == 1 else F.interpolate(wanted, scale_factor=scale, mode="bilinear")
+        spectrum = torch.view_as_real(torch.fft.fft2(out) - torch.fft.fft2(goal))
+        total = total + F.l1_loss(out, goal) + SPECTRUM * spectrum.abs().mean()
+    return total
+
+
+def rate(step, progress):
+    return min(1, (step + 1) / WARMUP) * (FLOOR + (PEAK - FLOOR) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def average(ema, net, step):
+    """Move `ema` towards `net`; statistics and counters are averaged or copied alike."""
+    keep = min(DECAY, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, now in zip(ema.state_dict().values(), net.state_dict().values()):
+            mean.lerp_(now, 1 - keep) if mean.is_floating_point() else mean.copy_(now)
+
+
+def freeze_statistics(net):
+    for m in net.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            m.eval()
+
+
+class Run:
+    """All that a checkpoint holds.  `options` are the command line's; a resumed run must repeat them."""
+
+    SHAPE = "task", "width", "blocks", "activation", "mean", "seed", "batch"
+
+    def __init__(self, options):
+        self.options, self.step, self.seconds = options, 0, 0.0
+        self.before = 0  # steps of the run that this one started from
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(options["seed"])
+        attention = {k: options[k] for k in ("activation", "mean")}
+        self.net = IRNeXt(options["width"], options["blocks"], **attention)
+        self.net.to(self.device, memory_format=torch.channels_last)
+        self.ema = copy.deepcopy(self.net).eval()
+        self.adam = torch.optim.Adam(self.net.parameters(), lr=PEAK)
+
+    def save(self, path):
+        state = {"options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
+                 "net": self.net.state_dict(), "ema": self.ema.state_dict(), "adam": self.adam.state_dict()}
+        temporary = Path(f"{path}.part")
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+
+    def load(self, path, weights_only=False):
+        """Continue from `path`; with `weights_only`, start a new run from its averaged weights."""
+        state = torch.load(path, map_location=self.device, weights_only=False)
+        if weights_only:
+            self.net.load_state_dict(state["ema"])
+            self.ema.load_state_dict(state["ema"])
+            self.before = state["before"] + state["step"]
+            return
+        for key in self.SHAPE:
+            if state["options"][key] != self.options[key]:
+                raise SystemExit(f"{path} was trained with --{key} {state['options'][key]}")
+        self.step, self.before, self.seconds = state["step"], state["before"], state["seconds"]
+        self.net.load_state_dict(state["net"])
+        self.ema.load_state_dict(state["ema"])
+        self.adam.load_state_dict(state["adam"])
+
+    @property
+    def progress(self):
+        """0..1, by steps where --steps is given (then a seed repeats exactly), else by time."""
+        steps = self.options["steps"]
+        return min(1.0, self.step / steps if steps else self.seconds / (60 * self.options["minutes"]))
+
+    def advance(self, degraded, wanted):
+        """One step; its loss."""
+        begun, progress = time.monotonic(), self.progress
+        self.net.train()
+        if progress >= self.options["freeze"]:
+            freeze_statistics(self.net)
+        for group in self.adam.param_groups:
+            group["lr"] = rate(self.step, progress) * self.options["rate"]
+        degraded = degraded.to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            outputs = self.net(degraded)
+        value = loss(outputs, wanted.to(self.device))
+        self.adam.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.adam.step()
+        average(self.ema, self.net, self.step)
+        self.step += 1
+        self.seconds += time.monotonic() - begun
+        return value.detach()
+
+
+def train(options, report=print):
+    out = Path(options["out"])
+    out.mkdir(parents=True, exist_ok=True)
+    run, checkpoint = Run(options), out / "checkpoint.pt"
+    if checkpoint.exists():
+        run.load(checkpoint)
+    elif options["start"]:
+        run.load(options["start"], weights_only=True)
+    if run.progress >= 1:
+        return run
+    batches = loader(options["task"], options["seed"], options["batch"], start=run.step, workers=options["workers"])
+    running, saved, waited = 0.0, time.monotonic(), time.monotonic()
+    for degraded, wanted in batches:
+        run.seconds += time.monotonic() - waited  # waiting for data counts too
+        running += float(run.advance(degraded, wanted))
+        done = run.progress >= 1
+        if run.step % options["every"] == 0:
+            report(f"step {run.step:6}  {run.seconds / 60:6.1f} min  {run.progress:4.0%}  "
+                   f"loss {running / options['every']:.4f}  {validate(run)}")
+            running = 0.0
+        if done or time.monotonic() - saved > 60:
+            run.save(checkpoint)
+            saved = time.monotonic()
+        if done:
+            return run
+        waited = time.monotonic()
+
+
+def validate(run):
+    """Mean PSNR of the averaged weights over --val's folders, degraded and clear."""
+    folder = run.options["val"]
+    if not folder:
+        return ""
+    from .evaluate import pairs, score
+
+    rows = [score(run.ema, *pair) for pair in pairs(f"{folder}/degraded", f"{folder}/clear")]
+    before, after = (sum(r) / len(rows) for r in zip(*rows))
+    each = " ".join(f"{r[1] - r[0]:+.1f}" for r in rows)
+    return f"val {before:.2f} -> {after:.2f} dB ({each})"
