@@ -1,0 +1,88 @@
+//! Checkpoint readers: every form gives the same weights, whatever is wrong is an error, nothing in a pickle is run.
+
+use irnext::model::checkpoint::{parse, read};
+use irnext::model::{Activation, Config, MeanKind};
+use std::path::{Path, PathBuf};
+
+fn model(name: &str) -> PathBuf {
+    Path::new("tests/data/models").join(name)
+}
+
+#[test]
+fn every_form_gives_the_same_weights() {
+    let expected = read(&model("tiny.pkl")).expect("reads");
+    let config = Config::infer(&expected, Activation::Tanh, MeanKind::Global).expect("is an IRNeXt");
+    assert_eq!((config.width, config.blocks), (8, 1));
+    for form in
+        ["tiny.legacy.pkl", "tiny.dataparallel.pkl", "tiny.bare.pth", "tiny.resume.pkl", "tiny.weights.safetensors"]
+    {
+        let state = read(&model(form)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(state.tensors, expected.tensors, "{form}");
+    }
+}
+
+#[test]
+fn truncated_files_are_errors() {
+    for form in ["tiny.pkl", "tiny.legacy.pkl", "tiny.weights.safetensors"] {
+        let bytes = std::fs::read(model(form)).expect("reads");
+        for length in (0..256).chain((256..bytes.len()).step_by(bytes.len() / 97)) {
+            assert!(parse(&bytes[..length]).is_err(), "{form} cut to {length} bytes");
+        }
+    }
+}
+
+#[test]
+fn damaged_bytes_never_panic() {
+    for form in ["tiny.pkl", "tiny.legacy.pkl", "tiny.weights.safetensors"] {
+        let bytes = std::fs::read(model(form)).expect("reads");
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..300 {
+            let mut damaged = bytes.clone();
+            for _ in 0..rng.usize(1..8) {
+                let at = rng.usize(..damaged.len().min(40_000));
+                damaged[at] = rng.u8(..);
+            }
+            if let Ok(state) = parse(&damaged) {
+                assert!(!state.tensors.is_empty());
+            }
+        }
+    }
+}
+
+/// Checkpoints whose pickles name what would run a command, or a class: refused by name.
+#[test]
+fn pickles_that_would_run_code_are_refused_by_name() {
+    for (name, culprit) in [
+        ("hostile.pth", "posix.system"),
+        ("hostile.legacy.pth", "posix.system"),
+        ("whole_model.pth", "torch.nn.modules.container.Sequential"),
+    ] {
+        let error = read(&Path::new("tests/data/checkpoints").join(name)).expect_err("is refused").to_string();
+        assert!(error.contains(name) && error.contains(culprit), "{error}");
+    }
+}
+
+#[test]
+fn other_networks_are_refused_by_what_is_missing() {
+    let state = read(&model("tiny.pkl")).expect("reads");
+    let infer = |state| Config::infer(state, Activation::Tanh, MeanKind::Global);
+    let mut without = state.clone();
+    without.tensors.remove("FAM1.merge.main.0.weight");
+    let error = infer(&without).expect_err("is refused").to_string();
+    assert!(error.contains("FAM1.merge.main.0.weight") && error.contains("[32, 64, 3, 3]"), "{error}");
+    let mut other = state.clone();
+    other.tensors.retain(|name, _| name.starts_with("Decoder"));
+    assert!(infer(&other).expect_err("is refused").to_string().contains("feat_extract.0.main.0.weight"));
+    let mut more = state;
+    let extra = more.tensors["Convs.0.main.0.bias"].clone();
+    more.tensors.insert("head.bias".into(), extra);
+    assert!(infer(&more).expect_err("is refused").to_string().contains("head.bias"));
+}
+
+#[test]
+fn what_is_no_checkpoint_says_what_it_looks_like() {
+    for (bytes, word) in [(&b""[..], "empty"), (b"<!DOCTYPE html>", "web page"), (b"version https://git-lfs", "LFS")] {
+        let error = parse(bytes).expect_err("is refused").to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}

@@ -1,0 +1,38 @@
+//! What the tests of a device share.
+
+use irnext::gpu::{Gpu, adapters, describe};
+use irnext::kernels::shaders;
+use std::sync::{Arc, OnceLock};
+
+/// One adapter, opened with native half precision where it has it, and with packed half precision.
+pub struct Devices {
+    pub native: Option<Arc<Gpu>>,
+    pub packed: Arc<Gpu>,
+}
+
+impl Devices {
+    /// Both, with a name for messages.
+    pub fn all(&self) -> Vec<(&'static str, Arc<Gpu>)> {
+        let native = self.native.iter().map(|gpu| ("native f16", Arc::clone(gpu)));
+        native.chain([("packed f16", Arc::clone(&self.packed))]).collect()
+    }
+}
+
+/// The adapter under test: the first, or the one that IRNEXT_TEST_ADAPTER numbers. A machine without one fails, and
+/// says what to do; it never passes in silence.
+pub fn devices() -> &'static Devices {
+    static DEVICES: OnceLock<Devices> = OnceLock::new();
+    DEVICES.get_or_init(|| {
+        let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
+        let adapter = adapters().into_iter().nth(index).expect(
+            "no adapter to test on: `tests/run.sh` installs a software Vulkan driver and runs all tests; \
+             what needs no adapter is `cargo test --lib --test shaders --test reference --test checkpoints --test photo`",
+        );
+        let packed = Arc::new(Gpu::open_with(&adapter, shaders(), false).expect("opens"));
+        let native = Gpu::open(&adapter, shaders()).expect("opens");
+        if !native.native_f16 {
+            println!("{}: no SHADER_F16, so native half precision is not tested", describe(&adapter));
+        }
+        Devices { native: native.native_f16.then(|| Arc::new(native)), packed }
+    })
+}

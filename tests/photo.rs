@@ -1,0 +1,437 @@
+//! Pictures through files and back: what must stay does, and what is broken is said to be.
+
+use image::DynamicImage;
+use irnext::photo::{
+    Format, JPEG_QUALITY, Layout, Limits, Photo, PhotoError, Pixels, Warning, create_parent, same_file, write_atomic,
+    write_new,
+};
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+
+const LAYOUTS: [Layout; 4] = [Layout::Grey, Layout::GreyAlpha, Layout::Rgb, Layout::Rgba];
+
+/// A picture whose pixels all differ, smooth enough for JPEG, with what its layout lacks left out.
+fn sample(width: usize, height: usize, layout: Layout, bits: u32) -> Photo {
+    let pixels = (0..width * height).map(|i| {
+        let (x, y) = (i % width, i / width);
+        let [r, g, b] = [x * 60000 / width + 97, y * 60000 / height + 13, (x + y) * 30000 / (width + height) + 11];
+        let [r, g, b] = if layout.has_colour() { [r, g, b] } else { [r; 3] };
+        let alpha = if layout.has_alpha() { 65535 - 257 * (i % 200) } else { 65535 };
+        [r as u16, g as u16, b as u16, alpha as u16]
+    });
+    let pixels = match bits {
+        8 => Pixels::Eight(pixels.map(|p| p.map(|s| (s >> 8) as u8)).collect()),
+        _ => Pixels::Sixteen(pixels.collect()),
+    };
+    Photo { width, height, pixels, layout, format: None, icc: None, exif: None, warnings: Vec::new() }
+}
+
+fn decode(bytes: &[u8]) -> Result<Photo, PhotoError> {
+    Photo::decode(bytes, &Limits::default())
+}
+
+/// An EXIF block with an orientation, a second entry, and a link to a thumbnail's directory.
+fn exif(orientation: u16, big_endian: bool) -> Vec<u8> {
+    let two = |n: u16| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
+    let four = |n: u32| if big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
+    let mut block = if big_endian { b"MM\0*".to_vec() } else { b"II*\0".to_vec() };
+    block.extend(four(8));
+    block.extend(two(2));
+    block.extend([&two(0x0112)[..], &two(3), &four(1), &two(orientation), &two(0)].concat());
+    block.extend([&two(0x0128)[..], &two(3), &four(1), &two(2), &two(0)].concat());
+    block.extend(four(38));
+    block.extend(two(0));
+    block.extend(four(0));
+    block
+}
+
+/// The smallest thing that passes for a colour profile.
+fn profile(space: &[u8; 4], name: &[u8]) -> Vec<u8> {
+    let mut profile = vec![0; 128];
+    profile[16..20].copy_from_slice(space);
+    profile[36..40].copy_from_slice(b"acsp");
+    profile.extend(name);
+    let length = profile.len() as u32;
+    profile[..4].copy_from_slice(&length.to_be_bytes());
+    profile
+}
+
+fn mean_error(a: &Photo, b: &Photo) -> f64 {
+    let (Pixels::Eight(a), Pixels::Eight(b)) = (&a.pixels, &b.pixels) else { panic!("8 bits expected") };
+    let error: u64 = a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    error as f64 / (4 * a.len()) as f64
+}
+
+#[test]
+fn every_format_depth_and_layout_comes_back() {
+    for format in Format::ALL {
+        for layout in LAYOUTS {
+            for bits in [8, 16] {
+                let photo = sample(37, 21, layout, bits);
+                let case = format!("{format} {layout:?} {bits}");
+                let bytes = match photo.encode(format, JPEG_QUALITY) {
+                    Ok(bytes) => bytes,
+                    Err(PhotoError::NoAlpha { .. }) => {
+                        assert!(layout.has_alpha() && !format.keeps_alpha(), "{case}");
+                        continue;
+                    }
+                    Err(error) => panic!("{case}: {error}"),
+                };
+                let again = decode(&bytes).unwrap_or_else(|error| panic!("{case}: {error}"));
+                assert_eq!((again.width, again.height, again.format), (37, 21, Some(format)), "{case}");
+                assert!(again.warnings.is_empty(), "{case}: {:?}", again.warnings);
+                let losses = photo.losses(format).unwrap();
+                if bits == 16 && !format.keeps_sixteen_bits() {
+                    assert_eq!(losses, [Warning::Rounded(format)], "{case}");
+                    assert_eq!(again.pixels.bits(), 8, "{case}");
+                } else if format == Format::Jpeg {
+                    assert!(mean_error(&photo, &again) < 1.5, "{case}: {}", mean_error(&photo, &again));
+                } else {
+                    assert!(losses.is_empty(), "{case}");
+                    assert_eq!(again.pixels, photo.pixels, "{case}");
+                }
+                let kept = match (format, layout) {
+                    (Format::WebP | Format::Bmp, Layout::Grey) => Layout::Rgb,
+                    (Format::WebP | Format::Tiff, Layout::GreyAlpha) => Layout::Rgba,
+                    (_, layout) => layout,
+                };
+                assert_eq!(again.layout, kept, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rounding_to_eight_bits_is_to_the_nearest() {
+    let mut photo = sample(256, 256, Layout::Rgb, 16);
+    photo.pixels = Pixels::Sixteen((0..=u16::MAX).map(|v| [v, v, v, u16::MAX]).collect());
+    let Pixels::Eight(rounded) = decode(&photo.encode(Format::Bmp, 95).unwrap()).unwrap().pixels else { panic!() };
+    for (v, p) in rounded.iter().enumerate() {
+        assert_eq!(p[0], (v as f64 / 257.0).round() as u8, "{v}");
+    }
+}
+
+#[test]
+fn all_eight_orientations_are_applied_once() {
+    let upright = sample(5, 3, Layout::Rgb, 8);
+    let Pixels::Eight(pixels) = &upright.pixels else { panic!() };
+    // Where in the file each orientation shows the pixel that the viewer sees at (x, y), in a file of w by h.
+    type Seen = fn(usize, usize, usize, usize) -> (usize, usize);
+    let seen: [Seen; 8] = [
+        |x, y, _, _| (x, y),
+        |x, y, w, _| (w - 1 - x, y),
+        |x, y, w, h| (w - 1 - x, h - 1 - y),
+        |x, y, _, h| (x, h - 1 - y),
+        |x, y, _, _| (y, x),
+        |x, y, _, h| (y, h - 1 - x),
+        |x, y, w, h| (w - 1 - y, h - 1 - x),
+        |x, y, w, _| (w - 1 - y, x),
+    ];
+    for (i, seen) in seen.iter().enumerate() {
+        for (format, big_endian) in [(Format::Png, true), (Format::Png, false), (Format::WebP, false)] {
+            let file = Photo { exif: Some(exif(i as u16 + 1, big_endian)), ..upright.clone() };
+            let photo = decode(&file.encode(format, 95).unwrap()).unwrap();
+            let (w, h) = if i < 4 { (5, 3) } else { (3, 5) };
+            assert_eq!((photo.width, photo.height), (w, h), "orientation {}", i + 1);
+            let expected = (0..w * h).map(|at| {
+                let (x, y) = seen(at % w, at / w, 5, 3);
+                pixels[y * 5 + x]
+            });
+            assert_eq!(photo.pixels, Pixels::Eight(expected.collect()), "orientation {}", i + 1);
+            // Written out and read again it is not turned a second time, and the thumbnail is out of sight.
+            let mut settled = exif(1, big_endian);
+            settled[34..38].fill(0);
+            assert_eq!(photo.exif.as_ref(), Some(&settled), "orientation {}", i + 1);
+            assert_eq!(decode(&photo.encode(format, 95).unwrap()).unwrap().pixels, photo.pixels);
+        }
+    }
+    let turned = Photo { exif: Some(exif(6, true)), ..sample(40, 24, Layout::Rgb, 8) };
+    let turned = decode(&turned.encode(Format::Jpeg, 95).unwrap()).unwrap();
+    assert_eq!((turned.width, turned.height), (24, 40));
+}
+
+#[test]
+fn an_exif_block_with_a_prefix_or_without_sense() {
+    let mut prefixed = b"Exif\0\0".to_vec();
+    prefixed.extend(exif(6, false));
+    let photo = Photo { exif: Some(prefixed), ..sample(5, 3, Layout::Rgb, 8) };
+    let photo = decode(&photo.encode(Format::WebP, 95).unwrap()).unwrap();
+    assert_eq!((photo.width, photo.height), (3, 5));
+    let photo = Photo { exif: Some(b"nonsense".to_vec()), ..sample(5, 3, Layout::Rgb, 8) };
+    let photo = decode(&photo.encode(Format::Png, 95).unwrap()).unwrap();
+    assert_eq!((photo.exif, photo.warnings), (None, vec![Warning::ExifDropped]));
+    // Longer than a JPEG segment: left out and told, not written as garbage.
+    let photo = Photo { exif: Some([exif(1, true), vec![0; 70_000]].concat()), ..sample(5, 3, Layout::Rgb, 8) };
+    assert_eq!(photo.losses(Format::Jpeg).unwrap(), [Warning::ExifLost(Format::Jpeg)]);
+    assert_eq!(decode(&photo.encode(Format::Jpeg, 95).unwrap()).unwrap().exif, None);
+}
+
+#[test]
+fn colour_profiles_travel_along() {
+    for format in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
+        for (name, warnings) in [
+            (b"sRGB IEC61966-2.1".as_slice(), vec![]),
+            (b"\0s\0R\0G\0B".as_slice(), vec![]),
+            (b"Display P3".as_slice(), vec![Warning::ForeignProfile]),
+        ] {
+            let icc = profile(b"RGB ", name);
+            let photo = Photo { icc: Some(icc.clone()), ..sample(16, 16, Layout::Rgb, 8) };
+            let again = decode(&photo.encode(format, 95).unwrap()).unwrap();
+            assert_eq!((again.icc, again.warnings), (Some(icc), warnings), "{format}");
+        }
+        let photo = Photo { icc: Some(profile(b"CMYK", b"SWOP")), ..sample(16, 16, Layout::Rgb, 8) };
+        let again = decode(&photo.encode(format, 95).unwrap()).unwrap();
+        assert_eq!((again.icc, again.warnings), (None, vec![Warning::ProfileDropped]), "{format}");
+    }
+    let photo = Photo { icc: Some(profile(b"GRAY", b"sRGB")), ..sample(16, 16, Layout::GreyAlpha, 8) };
+    let grey = decode(&photo.encode(Format::Png, 95).unwrap()).unwrap();
+    assert_eq!((&grey.icc, grey.warnings.len()), (&photo.icc, 0));
+    // Widened to RGBA in TIFF, where a grey profile would be a lie.
+    assert_eq!(decode(&photo.encode(Format::Tiff, 95).unwrap()).unwrap().icc, None);
+    assert_eq!(
+        Photo { layout: Layout::Grey, ..photo }.losses(Format::Bmp).map_err(|error| error.to_string()),
+        Ok(vec![Warning::ProfileLost(Format::Bmp)])
+    );
+}
+
+#[test]
+fn opaque_alpha_is_no_obstacle() {
+    let photo = Photo { layout: Layout::Rgba, ..sample(16, 16, Layout::Rgb, 8) };
+    assert_eq!(decode(&photo.encode(Format::Jpeg, 95).unwrap()).unwrap().layout, Layout::Rgb);
+    let photo = sample(16, 16, Layout::Rgba, 8);
+    assert!(matches!(photo.encode(Format::Jpeg, 95), Err(PhotoError::NoAlpha { .. })));
+}
+
+#[test]
+fn no_part_of_a_file_passes_for_the_whole() {
+    for format in Format::ALL {
+        for bits in [8, 16] {
+            let bytes = sample(40, 40, Layout::Rgb, bits).encode(format, 95).unwrap();
+            for length in 0..bytes.len() {
+                assert!(decode(&bytes[..length]).is_err(), "{format}: {length} of {} bytes passed", bytes.len());
+            }
+        }
+    }
+}
+
+/// A hole in the middle leaves the end mark in place; what the decoder meets there must be an error or a picture of
+/// the right size, and for JPEG with its data gone an error.
+#[test]
+fn a_jpeg_with_a_hole_is_an_error() {
+    let bytes = sample(160, 160, Layout::Rgb, 8).encode(Format::Jpeg, 95).unwrap();
+    let gone = [&bytes[..bytes.len() / 2], &bytes[bytes.len() - 2..]].concat();
+    assert!(matches!(decode(&gone), Err(PhotoError::Corrupt { .. })));
+}
+
+/// The strict way through a JPEG shows what the lenient one shows, down to pictures of a few bytes.
+#[test]
+fn jpegs_decode_as_elsewhere() {
+    for layout in [Layout::Grey, Layout::Rgb] {
+        for (width, height) in (1..36).map(|n| (n, 37 - n)) {
+            for quality in [1, 50, 100] {
+                let mut photo = sample(width, height, layout, 8);
+                if quality == 50 {
+                    photo.pixels = Pixels::Eight(vec![[128, 128, 128, 255]; width * height]);
+                }
+                let bytes = photo.encode(Format::Jpeg, quality).unwrap();
+                let elsewhere = Photo::from(image::load_from_memory(&bytes).unwrap());
+                assert_eq!(decode(&bytes).unwrap().pixels, elsewhere.pixels, "{width} x {height}");
+            }
+        }
+    }
+}
+
+/// A 16 x 16 grey progressive JPEG, which `image` cannot write.
+const PROGRESSIVE: &str = "\
+    ffd8ffe000104a46494600010100000100010000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213271c1e17\
+    202e2931302e292d2c333a4a3e333646372c2d405741464c4e525352323e5a615a50604a51524fffc2000b08001000100101\
+    1100ffc40017000003010000000000000000000000000003040506ffda000801010000000197a00abfffc400181001010101\
+    0100000000000000000000000300020111ffda00080101000105021c438bc30e23235fffc4001e1000000407000000000000\
+    00000000000000010212031021234151b1ffda0008010100063f0295c3aeb2190c988e8fffc4001b10010002020300000000\
+    000000000000000100112171415181ffda0008010100013f216c46c46f84a5872bc81a952939dfad4fffda00080101000000\
+    100fffc400191001010003010000000000000000000000011100214151ffda0008010100013f10e339c6703ac4374c9e1895\
+    85ee320f6b24bd4d24d3d45473ffd9\
+";
+
+#[test]
+fn a_progressive_jpeg_without_its_last_scans_is_told() {
+    let digits = PROGRESSIVE.as_bytes().chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    let bytes: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+    let photo = decode(&bytes).unwrap();
+    assert_eq!((photo.width, photo.layout, photo.warnings.as_slice()), (16, Layout::Grey, &[][..]));
+    for length in 0..bytes.len() {
+        assert!(decode(&bytes[..length]).is_err(), "{length} bytes passed");
+    }
+    // Up to the last scan, with an end mark put on.
+    let scan = bytes.windows(2).rposition(|marker| marker == [0xff, 0xda]).unwrap();
+    let coarse = [&bytes[..scan], &[0xff, 0xd9]].concat();
+    assert_eq!(decode(&coarse).unwrap().warnings, [Warning::Coarse]);
+}
+
+#[test]
+fn stray_bytes_in_a_jpeg_are_told() {
+    let bytes = sample(16, 16, Layout::Rgb, 8).encode(Format::Jpeg, 95).unwrap();
+    let stray = [&bytes[..20], &[0; 9], &bytes[20..]].concat();
+    assert_eq!(decode(&stray).unwrap().warnings, [Warning::StrayBytes]);
+    let trailer = [&bytes[..], b"a trailer of the camera's"].concat();
+    assert_eq!(decode(&trailer).unwrap().warnings, []);
+}
+
+#[test]
+fn bombs_are_refused_by_name_before_unpacking() {
+    let mut bytes = sample(40, 40, Layout::Rgb, 8).encode(Format::Bmp, 95).unwrap();
+    bytes[18..22].copy_from_slice(&60_000i32.to_le_bytes());
+    bytes[22..26].copy_from_slice(&60_000i32.to_le_bytes());
+    assert!(matches!(decode(&bytes), Err(PhotoError::TooLarge { width: 60_000, height: 60_000, .. })));
+    let bytes = sample(40, 40, Layout::Rgb, 8).encode(Format::Png, 95).unwrap();
+    let error = Photo::decode(&bytes, &Limits { max_pixels: 1599 }).unwrap_err();
+    assert!(error.to_string().contains("40 x 40"), "{error}");
+    assert!(Photo::decode(&bytes, &Limits { max_pixels: 1600 }).is_ok());
+}
+
+#[test]
+fn what_is_no_still_picture_is_said_to_be_something_else() {
+    let told = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
+    assert!(told(b"").contains("empty"));
+    assert!(told(b"hello, world, this is text").contains("no picture format"));
+    assert!(told(b"GIF89a\x01\0\x01\0\0\0\0;").contains("GIF"));
+    assert!(told(b"\0\0\0\x18ftypheic\0\0\0\0").contains("HEIC"));
+    let png = sample(4, 4, Layout::Rgb, 8).encode(Format::Png, 95).unwrap();
+    // acTL after IHDR makes it an APNG; its check sum was computed with CRC-32.
+    let actl =
+        [&8u32.to_be_bytes()[..], b"acTL", &2u32.to_be_bytes(), &0u32.to_be_bytes(), &crc(b"acTL\0\0\0\x02\0\0\0\0")];
+    let apng = [&png[..33], &actl.concat(), &png[33..]].concat();
+    assert!(matches!(decode(&apng), Err(PhotoError::Animated { format: Format::Png })), "{:?}", decode(&apng));
+    let float = DynamicImage::new_rgb32f(4, 4);
+    let mut tiff = std::io::Cursor::new(Vec::new());
+    float.write_to(&mut tiff, image::ImageFormat::Tiff).unwrap();
+    assert!(told(tiff.get_ref()).contains("floating-point"));
+    let path = Path::new("no/such/picture.png");
+    assert!(Photo::open(path, &Limits::default()).unwrap_err().to_string().starts_with("no/such/picture.png: "));
+}
+
+fn crc(bytes: &[u8]) -> [u8; 4] {
+    let crc = bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    });
+    (!crc).to_be_bytes()
+}
+
+#[test]
+fn small_palettes_and_bits_are_widened() {
+    // One-bit grey, 8 by 1, black and white by turns, in one stored deflate block.
+    let chunk = |name: &[u8], data: &[u8]| {
+        let body = [name, data].concat();
+        [&(data.len() as u32).to_be_bytes()[..], &body, &crc(&body)].concat()
+    };
+    let header = [&8u32.to_be_bytes()[..], &1u32.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
+    let data = [&[0x78, 1, 1, 2, 0, 0xfd, 0xff, 0, 0xaa][..], &0x00ac_00abu32.to_be_bytes()].concat();
+    let png =
+        [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", &data), &chunk(b"IEND", b"")].concat();
+    let photo = decode(&png).unwrap();
+    let black_and_white = [[255; 4], [0, 0, 0, 255]].repeat(4);
+    assert_eq!((photo.layout, photo.pixels), (Layout::Grey, Pixels::Eight(black_and_white)));
+}
+
+#[test]
+fn sizes_a_format_cannot_hold_are_refused() {
+    let photo = Photo::from(DynamicImage::new_luma8(70_000, 1));
+    assert!(matches!(photo.encode(Format::Jpeg, 95), Err(PhotoError::TooLong { most: 65535, .. })));
+    assert!(matches!(photo.encode(Format::WebP, 95), Err(PhotoError::TooLong { .. })));
+    assert_eq!(decode(&photo.encode(Format::Png, 95).unwrap()).unwrap().width, 70_000);
+    let photo = Photo::from(DynamicImage::new_luma8(16_383, 1));
+    assert_eq!(decode(&photo.encode(Format::WebP, 95).unwrap()).unwrap().width, 16_383);
+    let photo = Photo::from(DynamicImage::new_luma8(0, 5));
+    assert!(matches!(photo.encode(Format::Png, 95), Err(PhotoError::NoPixels { .. })));
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn files_are_whole_or_not_there() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("a.png");
+    write_atomic(&path, b"one").unwrap();
+    write_atomic(&path, b"two").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"two");
+    assert!(write_new(&path, b"three").is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"two");
+    // A folder of the name, and no folder to write in: errors that leave nothing behind.
+    fs::create_dir(root.path().join("b.png")).unwrap();
+    assert!(write_atomic(&root.path().join("b.png"), b"x").is_err());
+    assert!(write_atomic(&root.path().join("none/c.png"), b"x").is_err());
+    assert_eq!(names(root.path()), ["a.png", "b.png"]);
+    let deep = root.path().join("d/e/f.png");
+    create_parent(&deep).unwrap();
+    write_new(&deep, b"x").unwrap();
+    assert_eq!(names(deep.parent().unwrap()), ["f.png"]);
+    assert!(same_file(&path, &root.path().join("d/../a.png")));
+    assert!(same_file(&root.path().join("new.png"), &root.path().join("d/../new.png")));
+    assert!(!same_file(&path, &deep));
+}
+
+#[cfg(unix)]
+#[test]
+fn permissions_are_an_ordinary_files() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let root = tempfile::tempdir().unwrap();
+    let ordinary = root.path().join("ordinary");
+    fs::write(&ordinary, b"").unwrap();
+    let path = root.path().join("a.png");
+    write_atomic(&path, b"one").unwrap();
+    assert_eq!(mode(&path), mode(&ordinary));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    write_atomic(&path, b"two").unwrap();
+    assert_eq!(mode(&path), 0o640);
+    // Through a link the file is written, and the link stays one.
+    let link = root.path().join("link.png");
+    symlink(&path, &link).unwrap();
+    write_atomic(&link, b"three").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"three");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(names(root.path()), ["a.png", "link.png", "ordinary"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Bytes turned over anywhere: an error or a picture, never a panic.
+    #[test]
+    fn damage_does_not_panic(
+        format in prop::sample::select(Format::ALL.to_vec()),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let photo = Photo { exif: Some(exif(6, true)), ..sample(19, 13, Layout::Rgb, 8) };
+        let mut bytes = photo.encode(format, 90).unwrap();
+        for (at, value) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(photo) = Photo::decode(&bytes, &Limits { max_pixels: 1 << 20 }) {
+            prop_assert_eq!(photo.pixels.len(), photo.width * photo.height);
+        }
+    }
+
+    /// Bytes that begin like a picture and go on like nothing.
+    #[test]
+    fn noise_does_not_panic(
+        magic in prop::sample::select(vec![
+            &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], b"\xff\xd8\xff\xe0", b"RIFF\x40\0\0\0WEBPVP8 ", b"II*\0\x08\0\0\0", b"MM\0*",
+            b"II+\0\x08\0\0\0", b"BM",
+        ]),
+        noise in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let _ = Photo::decode(&[magic, &noise].concat(), &Limits { max_pixels: 1 << 20 });
+    }
+}

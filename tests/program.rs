@@ -1,0 +1,90 @@
+//! The program as a user meets it: on the CPU executor, so that it runs everywhere.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn irnext(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_irnext")).env("IRNEXT_DEVICE", "cpu").args(arguments).output().expect("starts")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a temporary folder's name is text")
+}
+
+fn decibels(a: &image::RgbImage, b: &image::RgbImage) -> f64 {
+    let square = |(a, b): (&u8, &u8)| (f64::from(*a) - f64::from(*b)).powi(2);
+    let mean = a.iter().zip(b.iter()).map(square).sum::<f64>() / a.len() as f64;
+    10.0 * (255.0 * 255.0 / mean).log10()
+}
+
+#[test]
+fn restore_clears_the_example() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("clear.png");
+    let done = irnext(&["restore", "tests/data/photos/hazy.png", "-o", text(&out)]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let open = |path: &Path| image::open(path).expect("opens").to_rgb8();
+    let (hazy, clear) = (open(Path::new("tests/data/photos/hazy.png")), open(Path::new("tests/data/photos/clear.png")));
+    let restored = open(&out);
+    assert_eq!(restored.dimensions(), hazy.dimensions());
+    let gain = decibels(&restored, &clear) - decibels(&hazy, &clear);
+    assert!(gain > 5.0, "{gain:.2} dB");
+}
+
+#[test]
+fn what_cannot_be_restored_is_an_error_and_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cut = folder.path().join("cut.png");
+    let whole = std::fs::read("tests/data/photos/hazy.png").expect("reads");
+    std::fs::write(&cut, &whole[..whole.len() / 2]).expect("writes");
+    let out = folder.path().join("out.png");
+    let done = irnext(&["restore", text(&cut), "-o", text(&out)]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("cut.png"));
+    assert!(!out.exists());
+    // An input is never written over, an existing file only if asked.
+    let done = irnext(&["restore", text(&cut), "-o", text(&cut), "--overwrite"]);
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(std::fs::read(&cut).expect("reads").len(), whole.len() / 2);
+    assert_eq!(irnext(&["restore"]).status.code(), Some(2));
+}
+
+#[test]
+fn run_keeps_its_contract() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let golden = irnext::tensor::file::TensorFile::read("tests/data/models/tiny-local.safetensors").expect("reads");
+    let mut input = irnext::tensor::file::TensorFile::default();
+    input.tensors.insert("input".into(), golden.tensors["128x160/input"].clone());
+    let (x, y) = (folder.path().join("x.safetensors"), folder.path().join("y.safetensors"));
+    input.write(&x, irnext::tensor::Element::F32).expect("writes");
+    let model = "tests/data/models/tiny-local.pkl";
+    let done = irnext(&["run", "--model", model, "--mean", "local", "--input", text(&x), "--output", text(&y)]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let made = irnext::tensor::file::TensorFile::read(&y).expect("reads");
+    for name in ["quarter", "half", "full"] {
+        let (made, expected) = (&made.tensors[name], &golden.tensors[&format!("128x160/{name}")]);
+        assert_eq!(made.shape(), expected.shape());
+        let expected: Vec<f64> = expected.data().iter().map(|&value| f64::from(value)).collect();
+        assert!(irnext::verify::Error::between(made.data(), &expected).within(1e-4), "{name}");
+    }
+}
+
+#[test]
+fn verify_passes_the_golden_operators_on_the_cpu_executor() {
+    let done = irnext(&["verify", "--device", "cpu", "--json", "--golden", "tests/data/golden/ops.safetensors"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let cases = report["cases"].as_array().expect("cases");
+    assert!(cases.len() > 100 && cases.iter().all(|case| case["pass"] == true));
+}
+
+#[test]
+fn inspect_shows_every_stage() {
+    let done = irnext(&["inspect", "--json"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert!(summary["fused"]["dispatches"].as_u64() < summary["unfused"]["dispatches"].as_u64());
+    let stages = irnext(&["inspect", "--stage", "all"]);
+    let stages = String::from_utf8_lossy(&stages.stdout).to_string();
+    assert!(["# build:", "# fuse_gelu:", "# assign_elements:"].iter().all(|stage| stages.contains(stage)));
+}

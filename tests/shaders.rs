@@ -1,0 +1,123 @@
+//! Without a GPU: every variant of every kernel composes, passes naga's validation, and is translated to SPIR-V (Vulkan),
+//! MSL (Metal), HLSL (DX12) and GLSL, with native half precision and without.
+
+use irnext::gpu::Variant;
+use irnext::kernels::{KERNELS, shaders};
+use naga::back;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{Module, ShaderStage};
+use std::collections::BTreeMap;
+
+/// Targets that can't express a variant, each with the reason that this test insists on.
+fn inexpressible(target: &str, source: &str) -> Option<&'static str> {
+    // GLSL ES and core GLSL have no 16-bit float type; a device on such a backend gets the packed form.
+    (target == "glsl" && source.contains("f16>")).then_some("GLSL has no f16 type")
+}
+
+/// The module with its `override` constants set.
+fn validated(variant: &Variant, source: &str) -> (Module, ModuleInfo) {
+    let module =
+        naga::front::wgsl::parse_str(source).unwrap_or_else(|e| panic!("{variant}: {}", e.emit_to_string(source)));
+    let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let info = Validator::new(ValidationFlags::all(), capabilities)
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{variant}: {}", e.emit_to_string(source)));
+    let constants = variant.constants.iter().map(|&(name, value)| (name.to_string(), f64::from(value))).collect();
+    let (module, info) =
+        back::pipeline_constants::process_overrides(&module, &info, Some((ShaderStage::Compute, "main")), &constants)
+            .unwrap_or_else(|e| panic!("{variant}: {e}"));
+    (module.into_owned(), info.into_owned())
+}
+
+fn translate(target: &str, module: &Module, info: &ModuleInfo) -> Result<usize, String> {
+    match target {
+        "spirv" => {
+            let options = back::spv::Options::default();
+            back::spv::write_vec(module, info, &options, None).map(|words| words.len()).map_err(|e| e.to_string())
+        }
+        "msl" => {
+            let options = back::msl::Options { lang_version: (2, 4), ..Default::default() };
+            let pipeline = back::msl::PipelineOptions::default();
+            let written = back::msl::write_string(module, info, &options, &pipeline);
+            let (text, translated) = written.map_err(|e| e.to_string())?;
+            translated.entry_point_names.into_iter().try_for_each(|name| name.map(drop)).map_err(|e| e.to_string())?;
+            Ok(text.len())
+        }
+        "hlsl" => {
+            let options = back::hlsl::Options {
+                shader_model: back::hlsl::ShaderModel::V6_2,
+                fake_missing_bindings: true,
+                ..Default::default()
+            };
+            let pipeline = back::hlsl::PipelineOptions::default();
+            let mut text = String::new();
+            let mut writer = back::hlsl::Writer::new(&mut text, &options, &pipeline);
+            let written = writer.write(module, info, None).map_err(|e| e.to_string())?;
+            written.entry_point_names.into_iter().try_for_each(|name| name.map(drop)).map_err(|e| e.to_string())?;
+            Ok(text.len())
+        }
+        "glsl" => {
+            let options = back::glsl::Options {
+                version: back::glsl::Version::Desktop(430),
+                binding_map: bindings(module),
+                ..Default::default()
+            };
+            let pipeline = back::glsl::PipelineOptions {
+                shader_stage: ShaderStage::Compute,
+                entry_point: "main".into(),
+                multiview: None,
+            };
+            let mut text = String::new();
+            let policies = naga::proc::BoundsCheckPolicies::default();
+            let mut writer = back::glsl::Writer::new(&mut text, module, info, &options, &pipeline, policies)
+                .map_err(|e| e.to_string())?;
+            writer.write().map_err(|e| e.to_string())?;
+            Ok(text.len())
+        }
+        other => panic!("no target {other}"),
+    }
+}
+
+fn bindings(module: &Module) -> back::glsl::BindingMap {
+    let bound = module.global_variables.iter().filter_map(|(_, variable)| variable.binding);
+    bound.enumerate().map(|(slot, binding)| (binding, slot as u8)).collect()
+}
+
+#[test]
+fn every_variant_validates_and_translates() {
+    let shaders = shaders();
+    let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut translated: BTreeMap<&str, usize> = BTreeMap::new();
+    for kernel in KERNELS {
+        let variants = (kernel.variants)();
+        assert!(!variants.is_empty(), "{} lists no variant", kernel.name);
+        for variant in variants {
+            for native_f16 in [false, true] {
+                let source = shaders.compose(&variant, native_f16).unwrap_or_else(|e| panic!("{e}"));
+                let (module, info) = validated(&variant, &source);
+                for target in ["spirv", "msl", "hlsl", "glsl"] {
+                    match (translate(target, &module, &info), inexpressible(target, &source)) {
+                        (Ok(length), None) => {
+                            assert!(length > 100, "{variant} is empty in {target}");
+                            *translated.entry(target).or_default() += 1;
+                        }
+                        (Err(_), Some(reason)) => *refused.entry(reason).or_default() += 1,
+                        (Err(error), None) => panic!("{variant} (native f16: {native_f16}) in {target}: {error}"),
+                        (Ok(_), Some(reason)) => panic!("{variant} translates to {target} although {reason}"),
+                    }
+                }
+            }
+        }
+    }
+    println!("translated {translated:?}; not expressible {refused:?}");
+    assert_eq!(translated["spirv"], translated["msl"]);
+    assert_eq!(translated["spirv"], translated["hlsl"]);
+}
+
+/// Every kernel's file opens with a comment that says what it is for.
+#[test]
+fn every_shader_opens_with_its_purpose() {
+    for kernel in KERNELS {
+        assert!(kernel.source.starts_with("// "), "{} has no purpose line", kernel.name);
+    }
+}
