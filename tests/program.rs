@@ -88,3 +88,42 @@ fn inspect_shows_every_stage() {
     let stages = String::from_utf8_lossy(&stages.stdout).to_string();
     assert!(["# build:", "# fuse_gelu:", "# assign_elements:"].iter().all(|stage| stages.contains(stage)));
 }
+
+#[test]
+fn models_are_chosen_by_task_and_quality() {
+    let models = irnext(&["models", "--json"]);
+    let models: serde_json::Value = serde_json::from_slice(&models.stdout).expect("JSON");
+    let models = models.as_array().expect("a list");
+    assert!(models.iter().any(|model| model["name"] == "dehaze-small" && model["parameters"].as_u64() > Some(100_000)));
+    let table = String::from_utf8_lossy(&irnext(&["models"]).stdout).to_string();
+    let names = models.iter().map(|model| model["name"].as_str().expect("a name"));
+    assert!(names.into_iter().all(|name| table.contains(name)), "{table}");
+    let tasks = ["dehaze", "deblur", "defocus", "derain", "desnow"];
+    assert!(tasks.iter().all(|task| table.lines().any(|line| line.starts_with(task))), "{table}");
+    // One that is not shipped is named beside those that are.
+    let full = irnext(&["inspect", "--task", "dehaze", "--quality", "full"]);
+    let shipped = models.iter().any(|model| model["task"] == "dehaze" && model["quality"] == "full");
+    assert_eq!(full.status.success(), shipped);
+    let said = String::from_utf8_lossy(&full.stderr).to_string();
+    assert!(shipped || said.contains("no full model for `dehaze`") && said.contains("dehaze-small"), "{said}");
+    assert_eq!(irnext(&["inspect", "--quality", "best"]).status.code(), Some(2));
+    assert_eq!(irnext(&["inspect", "--quality", "80"]).status.code(), Some(1));
+}
+
+#[test]
+fn restore_says_which_tasks_there_are_unless_told_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tiny, out) = (folder.path().join("tiny.png"), folder.path().join("out.jpg"));
+    image::RgbImage::from_pixel(70, 66, image::Rgb([90, 120, 150])).save(&tiny).expect("writes");
+    let restore = |more: &[&str]| {
+        let done = irnext(&[&["restore", text(&tiny), "-o", text(&out), "--overwrite"], more].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stderr).to_string()
+    };
+    assert!(["dehaze (", "deblur (", "desnow ("].iter().all(|task| restore(&[]).contains(task)));
+    assert!(!restore(&["--quiet"]).contains("--task"));
+    assert!(!restore(&["--task", "dehaze", "--quality", "small", "--quality", "20"]).contains("--task"));
+    let small = std::fs::metadata(&out).expect("is there").len();
+    restore(&["--quality", "100"]);
+    assert!(small < std::fs::metadata(&out).expect("is there").len(), "a number is the file's quality");
+}

@@ -7,15 +7,17 @@ pub mod files;
 mod inspect;
 mod models;
 pub mod progress;
+mod quality;
 mod restore;
 mod run;
 mod verify;
 
 use crate::gpu::AdapterChoice;
-use crate::model::{Activation, MeanKind, Model, Quality, Task};
+use crate::model::{Activation, MeanKind, Model, Task};
 use crate::restore::{Executor, Options};
 use crate::tensor::Element;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quality::QualityArgument;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -118,9 +120,12 @@ impl DeviceArguments {
 
 #[derive(Debug, Args)]
 struct ModelArguments {
-    /// What to free the picture of
-    #[arg(long, value_enum, default_value = "dehaze", conflicts_with = "model")]
-    task: Task,
+    /// What to free the picture of [default: dehaze]
+    #[arg(long, value_enum, conflicts_with = "model")]
+    task: Option<Task>,
+    /// `small` or `full`: which of the task's shipped models; `irnext models` lists them [default: small]
+    #[arg(long, value_name = "small|full")]
+    quality: Vec<QualityArgument>,
     /// A checkpoint instead: PyTorch (zip or legacy) or safetensors
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -134,10 +139,24 @@ struct ModelArguments {
 }
 
 impl ModelArguments {
+    /// The model, for a command that writes no pictures: a number for `--quality` means nothing to it.
     fn load(&self) -> Result<Model, Failure> {
+        match quality::of_file(&self.quality) {
+            Some(number) => Err(format!("--quality {number} is a file's compression, and this writes none").into()),
+            None => self.load_beside_file_quality(),
+        }
+    }
+
+    /// The model, for a command that takes a number for `--quality` too.
+    fn load_beside_file_quality(&self) -> Result<Model, Failure> {
+        let quality = quality::of_model(&self.quality);
         Ok(match &self.model {
+            Some(path) if quality.is_some() => {
+                let path = path.display();
+                return Err(format!("--quality small|full chooses a shipped model, and --model {path} is none").into());
+            }
             Some(path) => Model::read(path, self.activation, self.mean)?,
-            None => Model::shipped(self.task, Quality::Small)?,
+            None => Model::shipped(self.task.unwrap_or_default(), quality.unwrap_or_default())?,
         })
     }
 }

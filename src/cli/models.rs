@@ -1,13 +1,19 @@
 //! `irnext models`: what the program carries.
 
 use super::{Failure, print_json};
-use crate::model::{Config, shipped};
+use crate::model::{Config, Shipped, Task, shipped};
 use clap::Args;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Figures are the manifest's: mean PSNR of the pictures that the model was measured on, degraded and \
+                        restored.
+`irnext eval` measures a model on pictures of yours."
+)]
 pub(super) struct Arguments {
-    /// As JSON
+    /// As JSON, with all that the manifest says
     #[arg(long)]
     json: bool,
 }
@@ -15,16 +21,35 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let models = shipped();
     if arguments.json {
-        print_json(&models)?;
+        print_json(&models.iter().map(described).collect::<Vec<Value>>())?;
         return Ok(ExitCode::SUCCESS);
     }
-    for model in models {
-        let config = Config::new(model.width, model.blocks, model.activation, model.mean);
-        println!("{}: task {}, {config}, {}", model.name, model.task, model.licence);
-        for (key, value) in &model.provenance {
-            println!("    {key}: {value}");
-        }
+    println!(
+        "{:<8} {:<8} {:<16} {:>7}  {:>9} {:>9}  terms",
+        "task", "quality", "model", "weights", "degraded", "restored"
+    );
+    for model in &models {
+        let Shipped { task, quality, name, licence, .. } = model;
+        let millions = config(model).parameters() as f64 / 1e6;
+        let figure = |key| model.provenance.get(key).and_then(toml::Value::as_float);
+        let decibels = |key| figure(key).map_or("-".into(), |value| format!("{value:.2} dB"));
+        let (degraded, restored) = (decibels("psnr_degraded"), decibels("psnr_restored"));
+        println!("{task:<8} {quality:<8} {name:<16} {millions:>6.2}M  {degraded:>9} {restored:>9}  {licence}");
+    }
+    for task in Task::ALL.iter().filter(|task| models.iter().all(|model| model.task != **task)) {
+        println!("{task:<8} none shipped");
     }
     println!("Any other IRNeXt checkpoint: irnext restore --model FILE …");
     Ok(ExitCode::SUCCESS)
+}
+
+fn config(model: &Shipped) -> Config {
+    Config::new(model.width, model.blocks, model.activation, model.mean)
+}
+
+/// The manifest's entry, and the number of its weights.
+fn described(model: &Shipped) -> Value {
+    let mut entry = json!(model);
+    entry["parameters"] = json!(config(model).parameters());
+    entry
 }

@@ -2,7 +2,8 @@
 
 use super::files::{self, Input, Job, Output};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, ModelArguments, explain};
+use super::{DeviceArguments, Failure, ModelArguments, explain, quality};
+use crate::model::Task;
 use crate::photo::{JPEG_QUALITY, Limits, Photo, create_parent, write_atomic, write_new};
 use crate::restore::Restorer;
 use clap::Args;
@@ -52,7 +53,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.json && plan.jobs.iter().any(|job| job.output == Output::Stdout) {
         return Err("--json and a picture can't both go to standard output".into());
     }
-    let model = arguments.model.load()?;
+    if arguments.model.task.is_none() && arguments.model.model.is_none() && !arguments.quiet {
+        let tasks = Task::ALL.map(|task| format!("{task} ({})", task.of())).join(", ");
+        eprintln!("irnext: removing {}; choose with --task: {tasks}", Task::default().of());
+    }
+    let model = arguments.model.load_beside_file_quality()?;
     let restorer = Restorer::new(model, &arguments.device.options())?;
     explain(restorer.executor());
     let mut progress = Progress::new(plan.jobs.len(), arguments.quiet);
@@ -106,7 +111,8 @@ fn one(job: &Job, arguments: &Arguments, restorer: &Restorer, progress: &Progres
         progress.note(&format!("irnext: {}: {warning}", job.input));
     }
     let restored = restorer.restore_with(&photo, &mut |share| progress.within(share)).map_err(|error| named(&error))?;
-    let bytes = restored.encode(job.format, JPEG_QUALITY).map_err(|error| named(&error))?;
+    let quality = quality::of_file(&arguments.model.quality).unwrap_or(JPEG_QUALITY);
+    let bytes = restored.encode(job.format, quality).map_err(|error| named(&error))?;
     match &job.output {
         Output::Path(path) => {
             create_parent(path)?;

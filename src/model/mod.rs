@@ -41,12 +41,14 @@ pub enum ModelError {
         /// Why that is wrong.
         reason: String,
     },
-    /// No model is shipped for the task.
-    #[error("no model for `{task}` is shipped yet; there is one for: {available}; or give a checkpoint with --model")]
+    /// No model is shipped for the task, or none of this quality.
+    #[error("no {quality} model for `{task}` is shipped; there are: {available}; or give a checkpoint with --model")]
     NotShipped {
         /// The task asked for.
         task: Task,
-        /// The tasks that have one.
+        /// The quality asked for.
+        quality: Quality,
+        /// The names of those that are.
         available: String,
     },
 }
@@ -98,9 +100,8 @@ impl Model {
     /// When there is none.
     pub fn shipped(task: Task, quality: Quality) -> Result<Self, ModelError> {
         let Some(found) = shipped().into_iter().find(|model| model.task == task && model.quality == quality) else {
-            let mut available: Vec<String> = shipped().iter().map(|model| model.task.to_string()).collect();
-            available.dedup();
-            return Err(ModelError::NotShipped { task, available: available.join(", ") });
+            let available: Vec<String> = shipped().into_iter().map(|model| model.name).collect();
+            return Err(ModelError::NotShipped { task, quality, available: available.join(", ") });
         };
         let path = PathBuf::from(format!("(embedded) {}", found.file));
         let state = checkpoint::parse(found.bytes).map_err(|kind| CheckpointError { path: path.clone(), kind })?;

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// What a picture is to be freed of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
     /// Haze and fog.
+    #[default]
     Dehaze,
     /// Motion blur.
     Deblur,
@@ -21,9 +24,25 @@ pub enum Task {
     Desnow,
 }
 
+impl Task {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Dehaze, Self::Deblur, Self::Defocus, Self::Derain, Self::Desnow];
+
+    /// What it frees a picture of.
+    pub fn of(self) -> &'static str {
+        match self {
+            Self::Dehaze => "haze and fog",
+            Self::Deblur => "motion blur",
+            Self::Defocus => "defocus blur",
+            Self::Derain => "rain streaks",
+            Self::Desnow => "snow",
+        }
+    }
+}
+
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Task::Dehaze => "dehaze",
             Task::Deblur => "deblur",
             Task::Defocus => "defocus",
@@ -42,6 +61,15 @@ pub enum Quality {
     Small,
     /// The paper's architecture.
     Full,
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Quality::Small => "small",
+            Quality::Full => "full",
+        })
+    }
 }
 
 /// A shipped model, as the manifest has it.
