@@ -29,11 +29,12 @@
 //! | 6 | [`model`] | IRNeXt's graph from a config; checkpoint readers; shipped models |
 //! | 7 | [`photo`] | decode, encode, colour, alpha, atomic write |
 //! | 8 | [`restore`] | photo in, photo out |
-//! | 9 | [`verify`], [`cli`] | what proves a device right; the program |
+//! | 9 | [`verify`], [`eval`], [`cli`] | what proves a device right, and a picture good; the program |
 #![warn(missing_docs)]
 
 pub mod cli;
 pub mod compile;
+pub mod eval;
 pub mod gpu;
 pub mod graph;
 pub mod kernels;

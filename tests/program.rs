@@ -127,3 +127,59 @@ fn restore_says_which_tasks_there_are_unless_told_one() {
     restore(&["--quality", "100"]);
     assert!(small < std::fs::metadata(&out).expect("is there").len(), "a number is the file's quality");
 }
+
+#[test]
+fn eval_measures_data_sets_and_names_what_it_cannot() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let picture = |from: &str, to: &str, side: u32| {
+        let to = folder.path().join(to);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        image::open(from).expect("opens").crop_imm(60, 40, side, side).to_rgb8().save(to).expect("writes");
+    };
+    let (hazy, clear) = ("tests/data/photos/hazy.png", "tests/data/photos/clear.png");
+    picture(hazy, "set/dehaze/input/a.png", 128);
+    picture(clear, "set/dehaze/target/a.png", 128);
+    picture(hazy, "set/dehaze/baseline/a.png", 128);
+    picture(hazy, "set/derain/input/b.png", 96);
+    picture(clear, "set/derain/target/b.png", 96);
+    let root = folder.path().join("set");
+    let done = irnext(&["eval", text(&root), "--json"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let sets = report["sets"].as_array().expect("sets");
+    assert_eq!(sets.iter().map(|set| &set["task"]).collect::<Vec<_>>(), ["dehaze", "derain"]);
+    let done = irnext(&["eval", text(&root.join("dehaze")), "--json", "--quality", "small"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let results = report["sets"][0]["results"].as_array().expect("results").clone();
+    let names: Vec<_> = results.iter().map(|result| result["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["degraded", "baseline", "small"]);
+    let psnr = |index: usize| results[index]["mean"]["psnr"].as_f64().expect("a figure");
+    assert_eq!(psnr(0), psnr(1));
+    assert!(psnr(2) > psnr(0) + 3.0, "{} {}", psnr(0), psnr(2));
+    let expected = decibels(
+        &image::open(root.join("dehaze/input/a.png")).expect("opens").to_rgb8(),
+        &image::open(root.join("dehaze/target/a.png")).expect("opens").to_rgb8(),
+    );
+    assert!((psnr(0) - expected).abs() < 1e-9);
+
+    // One picture of another size than its truth, one without a truth: the third is measured all the same.
+    picture(hazy, "set/dehaze/input/c.png", 96);
+    picture(clear, "set/dehaze/target/c.png", 97);
+    picture(hazy, "set/dehaze/input/d.png", 96);
+    picture(hazy, "set/dehaze/baseline/c.png", 96);
+    let again = irnext(&["eval", text(&root.join("dehaze")), "--json", "--quality", "small"]);
+    assert_eq!(again.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&again.stderr).to_string();
+    assert!(said.contains("c.png") && said.contains("97x97") && said.contains("d.png"), "{said}");
+    let report: serde_json::Value = serde_json::from_slice(&again.stdout).expect("JSON");
+    assert_eq!(report["sets"][0]["results"][2]["mean"]["psnr"].as_f64(), Some(psnr(2)));
+    assert_eq!(report["sets"][0]["failed"].as_array().map(Vec::len), Some(2));
+
+    let [input, target] = ["dehaze/input", "dehaze/target"].map(|name| root.join(name));
+    let pair = ["eval", "--input", text(&input), "--target", text(&target), "--table"];
+    let table = String::from_utf8_lossy(&irnext(&pair).stdout).to_string();
+    assert!(table.starts_with("| data set | pictures | degraded | small |"), "{table}");
+    assert_eq!(irnext(&["eval", text(folder.path()), "--input", text(&input)]).status.code(), Some(2));
+    assert_eq!(irnext(&["eval", text(&input)]).status.code(), Some(1));
+}

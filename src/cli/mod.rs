@@ -3,6 +3,7 @@
 mod bench;
 mod convert;
 mod devices;
+mod eval;
 pub mod files;
 mod inspect;
 mod models;
@@ -49,6 +50,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Run the network on a tensor file, for tools: `input` [N, 3, H, W] to `quarter`, `half`, `full`
     Run(run::Arguments),
+    /// Measure restored pictures against their ground truth: PSNR, SSIM, MAE by each task's protocol
+    Eval(eval::Arguments),
     /// Check every kernel of this device against the CPU reference, and golden files against their outputs
     Verify(verify::Arguments),
     /// List the models that this program carries
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
@@ -120,7 +124,7 @@ impl DeviceArguments {
 
 #[derive(Debug, Args)]
 struct ModelArguments {
-    /// What to free the picture of [default: dehaze]
+    /// What to free the picture of [default: dehaze; for `eval` what the data set's folders say]
     #[arg(long, value_enum, conflicts_with = "model")]
     task: Option<Task>,
     /// `small` or `full`: which of the task's shipped models; `irnext models` lists them [default: small]

@@ -1,0 +1,275 @@
+//! Data sets, known by the names of their folders.
+
+use super::pairing::{Pair, Paired, pair};
+use crate::model::Task;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use walkdir::WalkDir;
+
+/// Degraded pictures with their ground truth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSet {
+    /// Its folder below the one that was searched, or that folder's name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What its pictures are to be freed of, where the folders' names tell.
+    pub task: Option<Task>,
+    /// At least one, unless nothing has a ground truth.
+    pub pairs: Vec<Pair>,
+    /// Degraded pictures without a ground truth.
+    pub without_target: Vec<PathBuf>,
+    /// Ground truths that no degraded picture belongs to.
+    pub unused_targets: Vec<PathBuf>,
+}
+
+/// A folder that is no data set.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum DataSetError {
+    /// It isn't there.
+    #[error("{}: no such folder", .0.display())]
+    NoFolder(PathBuf),
+    /// No two folders in it are known.
+    #[error(
+        "{}: no data set is known here. Folders looked for, at any depth: {}. For any other: --input DIR --target DIR",
+        .0.display(),
+        known()
+    )]
+    Unknown(PathBuf),
+    /// Neither folder holds pictures.
+    #[error("{} and {}: no pictures in them", .0.display(), .1.display())]
+    Empty(PathBuf, PathBuf),
+}
+
+/// Two folders side by side.
+struct Layout {
+    input: &'static str,
+    target: &'static str,
+    task: Option<Task>,
+    /// A folder for each scene, which together are the data set.
+    scenes: bool,
+    of: &'static str,
+}
+
+const fn layout(input: &'static str, target: &'static str, task: Option<Task>, of: &'static str) -> Layout {
+    Layout { input, target, task, scenes: false, of }
+}
+
+const LAYOUTS: &[Layout] = &[
+    layout("hazy", "gt", Some(Task::Dehaze), "RESIDE/SOTS"),
+    layout("hazy", "clear", Some(Task::Dehaze), "RESIDE/SOTS outdoor"),
+    Layout { scenes: true, ..layout("blur", "sharp", Some(Task::Deblur), "GoPro") },
+    Layout { scenes: true, ..layout("blur", "gt", Some(Task::Deblur), "RSBlur") },
+    layout("inputc", "target", Some(Task::Defocus), "DPDD"),
+    layout("source", "target", Some(Task::Defocus), "DPDD"),
+    layout("snow", "gt", Some(Task::Desnow), "CSD"),
+    layout("synthetic", "gt", Some(Task::Desnow), "Snow100K"),
+    layout("input", "target", None, "Rain100, Test100, and any folder named after a task"),
+];
+
+fn known() -> String {
+    let layouts = LAYOUTS.iter().map(|layout| format!("{}/ and {}/ ({})", layout.input, layout.target, layout.of));
+    layouts.collect::<Vec<_>>().join(", ")
+}
+
+/// Words of a folder's path, in small letters, that tell a task where the two folders' own names don't.
+const WORDS: &[(&str, Task)] = &[
+    ("rain", Task::Derain),
+    ("test100", Task::Derain),
+    ("test1200", Task::Derain),
+    ("test2800", Task::Derain),
+    ("haze", Task::Dehaze),
+    ("snow", Task::Desnow),
+    ("defocus", Task::Defocus),
+    ("dpdd", Task::Defocus),
+    ("deblur", Task::Deblur),
+    ("gopro", Task::Deblur),
+    ("hide", Task::Deblur),
+    ("blur", Task::Deblur),
+];
+
+/// The innermost folder with a telling name counts, from `folder` out to `root`.
+fn task_of(root: &Path, folder: &Path) -> Option<Task> {
+    let telling = |part: &Path| {
+        let name = part.file_name()?.to_string_lossy().to_lowercase();
+        Some(WORDS.iter().find(|(word, _)| name.contains(word))?.1)
+    };
+    let below = folder.ancestors().take_while(|part| *part != root);
+    // The root may be spelt without its name: `.`, `..`.
+    below.chain(root.canonicalize().ok().as_deref()).find_map(telling)
+}
+
+/// Every data set in `root` or below, in the order of their names.
+///
+/// # Errors
+/// When there is none.
+pub fn find(root: &Path) -> Result<Vec<DataSet>, DataSetError> {
+    if !root.is_dir() {
+        return Err(DataSetError::NoFolder(root.to_owned()));
+    }
+    let mut sets: Vec<DataSet> = Vec::new();
+    let mut scenes_of: Option<usize> = None;
+    let mut walk = WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        let Ok(entry) = entry else { continue };
+        let Some((layout, [input, target])) = known_layout(&entry) else { continue };
+        walk.skip_current_dir();
+        let folder = if layout.scenes { root } else { entry.path() };
+        let baseline = Some(entry.path().join("baseline")).filter(|folder| folder.is_dir());
+        let paired = pair(folder, &input, &target, baseline.as_deref());
+        match scenes_of.filter(|_| layout.scenes) {
+            Some(index) => sets[index].add(paired),
+            None => {
+                scenes_of = scenes_of.or(layout.scenes.then_some(sets.len()));
+                sets.push(DataSet::new(root, folder, layout.task.or_else(|| task_of(root, entry.path())), paired));
+            }
+        }
+    }
+    if sets.is_empty() { Err(DataSetError::Unknown(root.to_owned())) } else { Ok(sets) }
+}
+
+/// The data set of any two folders.
+///
+/// # Errors
+/// When one isn't there, or both are without pictures.
+pub fn of_folders(input: &Path, target: &Path) -> Result<DataSet, DataSetError> {
+    if let Some(missing) = [input, target].into_iter().find(|folder| !folder.is_dir()) {
+        return Err(DataSetError::NoFolder(missing.to_owned()));
+    }
+    let paired = pair(input, input, target, None);
+    if paired == Paired::default() {
+        return Err(DataSetError::Empty(input.to_owned(), target.to_owned()));
+    }
+    let whole = input.canonicalize().unwrap_or_else(|_| input.to_owned());
+    let outer = whole.parent().unwrap_or(&whole);
+    Ok(DataSet::new(input, input, task_of(outer, &whole), paired))
+}
+
+impl DataSet {
+    fn new(root: &Path, folder: &Path, task: Option<Task>, paired: Paired) -> Self {
+        let below = folder.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty());
+        let name = below.or_else(|| folder.file_name().map(Path::new)).unwrap_or(folder).display().to_string();
+        let Paired { pairs, without_target, unused_targets } = paired;
+        Self { name, folder: folder.to_owned(), task, pairs, without_target, unused_targets }
+    }
+
+    fn add(&mut self, more: Paired) {
+        self.pairs.extend(more.pairs);
+        self.without_target.extend(more.without_target);
+        self.unused_targets.extend(more.unused_targets);
+    }
+}
+
+/// The layout of a folder, and its two folders as they are spelt.
+fn known_layout(entry: &walkdir::DirEntry) -> Option<(&'static Layout, [PathBuf; 2])> {
+    if !entry.file_type().is_dir() {
+        return None;
+    }
+    let children = std::fs::read_dir(entry.path()).ok()?.flatten().map(|child| child.path());
+    let folders: Vec<PathBuf> = children.filter(|path| path.is_dir()).collect();
+    let named = |name: &str| {
+        folders.iter().find(|path| path.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))).cloned()
+    };
+    LAYOUTS.iter().find_map(|layout| Some((layout, [named(layout.input)?, named(layout.target)?])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder of empty files; only names matter here.
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"").unwrap();
+        }
+        root
+    }
+
+    /// Name, task, and input > target of each set, as text.
+    fn sets(files: &[&str]) -> Vec<(String, Option<Task>, Vec<String>)> {
+        let root = folder(files);
+        let below = |path: &Path| path.strip_prefix(root.path()).unwrap().display().to_string();
+        let text = |pair: &Pair| format!("{} > {}", below(&pair.input), below(&pair.target));
+        let found = find(root.path()).unwrap().into_iter();
+        found.map(|set| (set.name, set.task, set.pairs.iter().map(text).collect())).collect()
+    }
+
+    #[test]
+    fn published_data_sets_are_recognised() {
+        let found = sets(&[
+            "SOTS/indoor/hazy/1400_1.png",
+            "SOTS/indoor/hazy/1400_10.png",
+            "SOTS/indoor/gt/1400.png",
+            "SOTS/outdoor/hazy/0001_0.8_0.2.jpg",
+            "SOTS/outdoor/clear/0001.png",
+        ]);
+        let indoor = [
+            "SOTS/indoor/hazy/1400_1.png > SOTS/indoor/gt/1400.png",
+            "SOTS/indoor/hazy/1400_10.png > SOTS/indoor/gt/1400.png",
+        ]
+        .map(String::from)
+        .to_vec();
+        assert_eq!(found[0], ("SOTS/indoor".into(), Some(Task::Dehaze), indoor));
+        assert_eq!(found[1].2, ["SOTS/outdoor/hazy/0001_0.8_0.2.jpg > SOTS/outdoor/clear/0001.png"]);
+
+        let gopro = sets(&[
+            "test/A/blur/1.png",
+            "test/A/sharp/1.png",
+            "test/A/blur_gamma/1.png",
+            "test/B/blur/1.png",
+            "test/B/sharp/1.png",
+        ]);
+        assert_eq!((gopro.len(), gopro[0].1), (1, Some(Task::Deblur)));
+        assert_eq!(gopro[0].2, ["test/A/blur/1.png > test/A/sharp/1.png", "test/B/blur/1.png > test/B/sharp/1.png"]);
+
+        let rsblur = sets(&["RSBlur/0001/000001/blur/blur.png", "RSBlur/0001/000001/gt/gt.png"]);
+        assert_eq!((rsblur[0].1, rsblur[0].2.len()), (Some(Task::Deblur), 1));
+
+        let rain = sets(&[
+            "Rain100L/input/norain-1.png",
+            "Rain100L/target/norain-1.png",
+            "Test100/input/rain-2.png",
+            "Test100/target/norain-2.png",
+        ]);
+        assert!(rain.iter().all(|set| set.1 == Some(Task::Derain) && set.2.len() == 1), "{rain:?}");
+
+        let snow = sets(&["CSD/Snow/1.tif", "CSD/Gt/1.tif", "Snow100K-L/synthetic/a_1.jpg", "Snow100K-L/gt/a_1.jpg"]);
+        assert!(snow.len() == 2 && snow.iter().all(|set| set.1 == Some(Task::Desnow)), "{snow:?}");
+
+        let defocus = sets(&[
+            "DPDD/inputC/1P0.png",
+            "DPDD/inputL/1P0.png",
+            "DPDD/target/1P0.png",
+            "test_c/source/2.png",
+            "test_c/target/2.png",
+        ]);
+        assert!(defocus.len() == 2 && defocus.iter().all(|set| set.1 == Some(Task::Defocus)), "{defocus:?}");
+    }
+
+    #[test]
+    fn folders_named_after_tasks_tell_the_task() {
+        let files = Task::ALL.map(|task| [format!("{task}/input/a.png"), format!("{task}/target/a.png")]);
+        let files: Vec<&str> = files.iter().flatten().map(String::as_str).collect();
+        let found = sets(&files);
+        assert_eq!(found.len(), Task::ALL.len());
+        assert!(found.iter().all(|(name, task, pairs)| task.unwrap().to_string() == *name && pairs.len() == 1));
+    }
+
+    #[test]
+    fn what_has_no_partner_is_told() {
+        let root = folder(&["hazy/1_1.png", "hazy/2_1.png", "gt/1.png", "gt/3.png", "baseline/1_1.png"]);
+        let set = &find(root.path()).unwrap()[0];
+        assert_eq!((set.pairs.len(), set.without_target.len(), set.unused_targets.len()), (1, 1, 1));
+        assert_eq!(set.pairs[0].baseline.as_deref(), Some(&*root.path().join("baseline/1_1.png")));
+        let other = of_folders(&root.path().join("baseline"), &root.path().join("gt")).unwrap();
+        assert_eq!(other.pairs.len(), 1);
+        assert!(matches!(find(&root.path().join("hazy")), Err(DataSetError::Unknown(_))));
+        assert!(matches!(find(&root.path().join("none")), Err(DataSetError::NoFolder(_))));
+        let empty = folder(&["a/notes.txt", "b/notes.txt"]);
+        let [a, b] = ["a", "b"].map(|name| empty.path().join(name));
+        assert!(matches!(of_folders(&a, &b), Err(DataSetError::Empty(..))));
+    }
+}

@@ -1,0 +1,82 @@
+//! Which ground truth belongs to which degraded picture, by their names.
+
+use crate::photo::Format;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
+
+/// A degraded picture and what it should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The degraded picture's path below its data set, for tables.
+    pub name: String,
+    /// The degraded picture.
+    pub input: PathBuf,
+    /// The ground truth.
+    pub target: PathBuf,
+    /// What another method made of it, where the data set has a folder `baseline`.
+    pub baseline: Option<PathBuf>,
+}
+
+/// What two folders came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Paired {
+    pub pairs: Vec<Pair>,
+    /// Degraded pictures without a ground truth.
+    pub without_target: Vec<PathBuf>,
+    /// Ground truths that no degraded picture belongs to.
+    pub unused_targets: Vec<PathBuf>,
+}
+
+/// Pairs the pictures in `input` and below with those in `target`, in the order of their names. A picture's target is the
+/// one of its name, whatever the ending; else the one of its name up to the first `_`, as in RESIDE (`1400_1.png` and
+/// `1400.png`); else the one that has `norain` for its `rain`; else the only one, where each folder has one picture.
+pub(super) fn pair(root: &Path, input: &Path, target: &Path, baseline: Option<&Path>) -> Paired {
+    let (inputs, mut targets) = (pictures(input), pictures(target));
+    let baselines = baseline.map(pictures).unwrap_or_default();
+    let only = match (inputs.len(), targets.keys().next()) {
+        (1, Some(key)) if targets.len() == 1 => Some(key.clone()),
+        _ => None,
+    };
+    let mut used = Vec::new();
+    let mut paired = Paired::default();
+    for (key, path) in inputs {
+        let found = candidates(&key).into_iter().chain(only.clone()).find(|key| targets.contains_key(key));
+        let Some(found) = found else {
+            paired.without_target.push(path);
+            continue;
+        };
+        let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        let (target, baseline) = (targets[&found].clone(), baselines.get(&key).cloned());
+        paired.pairs.push(Pair { name, input: path, target, baseline });
+        used.push(found);
+    }
+    used.iter().for_each(|key| drop(targets.remove(key)));
+    paired.unused_targets = targets.into_values().collect();
+    paired
+}
+
+/// Folder and name without ending, below the folder that was searched.
+type Key = (PathBuf, String);
+
+fn pictures(folder: &Path) -> BTreeMap<Key, PathBuf> {
+    let hidden = |entry: &walkdir::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    let visible = move |entry: &walkdir::DirEntry| entry.depth() == 0 || !hidden(entry);
+    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible);
+    let files = entries.flatten().filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path);
+    files
+        .filter(|path| Format::from_path(path).is_some())
+        .filter_map(|path| {
+            let place = path.strip_prefix(folder).ok()?.parent()?.to_path_buf();
+            let stem = path.file_stem()?.to_string_lossy().into_owned();
+            Some(((place, stem), path))
+        })
+        .collect()
+}
+
+fn candidates((place, stem): &Key) -> Vec<Key> {
+    let mut stems = vec![stem.clone()];
+    stems.extend(stem.split_once('_').map(|(scene, _)| scene.to_owned()));
+    stems.extend(stem.strip_prefix("rain").map(|rest| format!("norain{rest}")));
+    stems.into_iter().map(|stem| (place.clone(), stem)).collect()
+}
