@@ -4,22 +4,32 @@ Scenes live in a sliding pool: each is drawn from many times, every time cropped
 degraded anew, until newer ones have pushed it out.  So a run that resumes goes on with the same batches.
 """
 
+import os
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from . import scenes
-from .degrade import TASKS
+from .degrade import MARGIN, TASKS
 
 POOL = 256  # scenes alive at a time
-FRESH = 4  # steps until the next one enters
-SIDES = {64: 0.45, 96: 0.35, 128: 0.17, 192: 0.03}  # crop sides and how often; a batch has one side
+FRESH = 10  # steps until the next one enters
+SIDES = {64: 0.64, 96: 0.24, 128: 0.10, 192: 0.02}  # crop sides and how often; a batch has one side
+SCALES = {1: 0.35, 2: 0.65}  # a crop's reduction and how often
+# Haze is judged by the whole picture, so its crops are larger and some show all of a scene.
+SIDES_OF = {"dehaze": {96: 0.35, 128: 0.50, 192: 0.13, 256: 0.02}}
+SCALES_OF = {"dehaze": {1: 0.15, 2: 0.40, 4: 0.45}}
 
 
 class Batches(IterableDataset):
-    def __init__(self, task, seed, batch, start=0, sides=None):
-        self.degrade, self.seed, self.batch, self.start = TASKS[task], seed, batch, start
-        self.sides = sides or SIDES
+    def __init__(self, task, seed, batch, start=0, sides=None, scenery=None, cache=None):
+        self.degrade, self.margin, self.seed, self.batch, self.start = TASKS[task], MARGIN[task], seed, batch, start
+        self.sides, self.cache = sides or SIDES_OF.get(task, SIDES), cache
+        self.scales = SCALES_OF.get(task, SCALES)
+        self.scenery = seed if scenery is None else scenery
 
     def __iter__(self):
         worker = get_worker_info()
@@ -39,15 +49,32 @@ class Batches(IterableDataset):
         alive = min(POOL, self.batch + step // 2)  # the pool fills slowly, so that a run begins at once
         for index in oldest + rng.integers(0, alive, self.batch):
             if index not in pool:
-                pool[index] = scenes.render(self.seed, int(index))
-            pairs.append(self.degrade(rng, *crop(rng, pool[index], side)))
+                pool[index] = kept(self.cache, self.scenery, int(index))
+            pairs.append(self.degrade(rng, *crop(rng, pool[index], side, self.margin, self.scales)))
         degraded, wanted = (np.stack(p).astype(np.float32) for p in zip(*pairs))
         return torch.from_numpy(degraded), torch.from_numpy(wanted)
 
 
-def crop(rng, scene, side):
-    """A cut of the scene at full or half size, perhaps mirrored, in another tone: (clear, depth)."""
-    scale = rng.choice([1, 2], p=[0.35, 0.65])
+def kept(cache, seed, index):
+    """A scene, from the folder `cache` where it lies there; several runs can share one and draw each scene once."""
+    if cache is None:
+        return scenes.render(seed, index)
+    path = Path(cache) / f"{seed}-{index}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            np.save(file, scenes.render(seed, index))
+        os.replace(file.name, path)
+    return np.load(path, mmap_mode="r")
+
+
+def crop(rng, scene, side, margin=0, scales=SCALES):
+    """A cut of the scene, perhaps reduced, mirrored, in another tone: (clear, depth).
+
+    `margin` more on every side than `side`, for the degradation to cut off again.
+    """
+    side = side + 2 * margin
+    scale = min(rng.choice(list(scales), p=list(scales.values())), scenes.SIZE // side)
     reach = side * scale
     y, x = rng.integers(0, scenes.SIZE - reach + 1, 2)
     cut = scene[:, y:y + reach, x:x + reach].astype(np.float32)

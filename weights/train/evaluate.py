@@ -1,4 +1,4 @@
-"""PSNR before and after, as the paper measures it: python -m train.evaluate WEIGHTS DEGRADED CLEAR
+"""PSNR and SSIM before and after, RGB, eight bits: python -m train.evaluate WEIGHTS DEGRADED CLEAR
 
 DEGRADED and CLEAR are two pictures, or two folders whose pictures pair up by name (without extension).
 """
@@ -43,9 +43,31 @@ def psnr(a, b):
     return float(10 * np.log10(255**2 / np.mean((a.astype(np.float64) - b) ** 2)))
 
 
+def ssim(a, b):
+    """The mean over pixels and channels, 11x11 Gaussian window of sigma 1.5, where it lies inside the picture."""
+    x, y = (torch.from_numpy(p.astype(np.float64)).permute(2, 0, 1)[:, None] for p in (a, b))
+    line = torch.exp(-0.5 * (torch.arange(-5, 6, dtype=torch.float64) / 1.5) ** 2)
+    line = line / line.sum()
+
+    def blur(p):
+        return F.conv2d(F.conv2d(p, line.view(1, 1, 11, 1)), line.view(1, 1, 1, 11))
+
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mx, my = blur(x), blur(y)
+    vx, vy, vxy = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
+    return float(((2 * mx * my + c1) * (2 * vxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
+
+
 def score(net, degraded, clear):
+    """PSNR degraded, restored; SSIM degraded, restored."""
     a, b = picture(degraded), picture(clear)
-    return psnr(a, b), psnr(restore(net, a), b)
+    out = restore(net, a)
+    return psnr(a, b), psnr(out, b), ssim(a, b), ssim(out, b)
+
+
+def mean_score(net, degraded, clear):
+    """`score` averaged over two folders (or of two pictures)."""
+    return [float(m) for m in np.mean([score(net, *pair) for pair in pairs(degraded, clear)], 0)]
 
 
 def pairs(degraded, clear):
@@ -66,12 +88,15 @@ def main():
     net, rows = load(a.weights), []
     for bad, good in pairs(a.degraded, a.clear):
         rows.append(score(net, bad, good))
-        print(f"{bad.stem:24} {rows[-1][0]:6.2f} dB -> {rows[-1][1]:6.2f} dB")
+        print(row(bad.stem, rows[-1]))
         if a.save:
             Path(a.save).mkdir(parents=True, exist_ok=True)
             Image.fromarray(restore(net, picture(bad))).save(Path(a.save) / f"{bad.stem}.png")
-    before, after = np.mean(rows, 0)
-    print(f"{'mean of ' + str(len(rows)):24} {before:6.2f} dB -> {after:6.2f} dB")
+    print(row(f"mean of {len(rows)}", np.mean(rows, 0)))
+
+
+def row(name, figures):
+    return "{:24} {:6.2f} -> {:6.2f} dB   {:.4f} -> {:.4f}".format(name, *figures)
 
 
 if __name__ == "__main__":

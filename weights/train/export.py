@@ -23,7 +23,7 @@ def facts(state, hardware):
     }
 
 
-def export(checkpoint, out, quality, hardware, psnr=None):
+def export(checkpoint, out, quality, hardware, measured=None):
     """Write the fp16 weights to `out` and put their entry into manifest.toml beside it."""
     out = Path(out)
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
@@ -36,8 +36,9 @@ def export(checkpoint, out, quality, hardware, psnr=None):
 
     entry = {"task": about.pop("task"), "quality": quality, "file": out.name, **about}
     entry["sha256"] = hashlib.sha256(out.read_bytes()).hexdigest()
-    if psnr:
-        entry["psnr_degraded"], entry["psnr_restored"] = (round(p, 2) for p in psnr)
+    if measured:
+        names = "psnr_degraded", "psnr_restored", "ssim_degraded", "ssim_restored"
+        entry.update({k: round(v, 2 if "psnr" in k else 4) for k, v in zip(names, measured)})
     register(out.with_name("manifest.toml"), out.stem, entry)
 
 
@@ -58,13 +59,13 @@ def main():
     args.add_argument("out", help="NAME.safetensors; manifest.toml is kept beside it")
     args.add_argument("--quality", default="small")
     args.add_argument("--hardware", default="2 CPU cores")
-    args.add_argument("--example", nargs=2, metavar=("DEGRADED", "CLEAR"), help="measure the PSNR on this pair")
+    args.add_argument("--measure", nargs=2, metavar=("DEGRADED", "CLEAR"), help="PSNR and SSIM on these two folders")
     a = args.parse_args()
     export(a.checkpoint, a.out, a.quality, a.hardware)
-    if a.example:
-        from .evaluate import load, score
+    if a.measure:
+        from .evaluate import load, mean_score
 
-        export(a.checkpoint, a.out, a.quality, a.hardware, score(load(a.out), *a.example))
+        export(a.checkpoint, a.out, a.quality, a.hardware, mean_score(load(a.out), *a.measure))
 
 
 if __name__ == "__main__":

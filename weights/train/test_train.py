@@ -1,4 +1,4 @@
-"""A smoke test of the recipe, under a minute: from weights/, `python -m train.test_train` (or pytest)."""
+"""A smoke test of the recipe, about two minutes on one core: from weights/, `python -m train.test_train` (or pytest)."""
 
 import tempfile
 from pathlib import Path
@@ -8,57 +8,91 @@ import torch
 
 from . import scenes
 from .__main__ import options
-from .data import Batches
-from .evaluate import load
+from .data import Batches, kept
+from .degrade import TASKS
+from .evaluate import load, ssim
 from .export import export
 from .train import Run, loss
 
-TINY = options(["--width", "8", "--blocks", "1", "--steps", "24", "--freeze", "0.5", "--seed", "3", "--rate", "10"])
-BATCHES = Batches("dehaze", 3, 8, sides={64: 1.0})
+TINY = ["--width", "8", "--blocks", "1", "--steps", "24", "--freeze", "0.5", "--seed", "3", "--rate", "10"]
+FULL = {  # the commands of README.md that train the paper's architecture, less their lengths
+    task: ["--task", task, "--width", "32", "--blocks", "4"] for task in TASKS
+} | {"deblur": ["--task", "deblur", "--width", "32", "--blocks", "14", "--mean", "local"]}
 POOL = {}  # the scenes drawn so far, shared by all tests
 
 
+def tiny(task="dehaze"):
+    return Run(options(["--task", task, *TINY]))
+
+
+def batches(task="dehaze", batch=8):
+    return Batches(task, 3, batch, sides={64: 1.0})
+
+
 def advance(run, steps):
+    source = batches(run.options["task"])
     for step in range(run.step, run.step + steps):
-        yield float(run.advance(*BATCHES.draw(step, POOL)))
+        yield float(run.advance(*source.draw(step, POOL)))
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values()))
 
 
 def test_scenes_depend_on_the_seed_only():
     one, two = scenes.render(1, 2), scenes.render(1, 2)
     assert np.array_equal(one, two) and not np.array_equal(one, scenes.render(1, 3))
     assert one.shape == (4, scenes.SIZE, scenes.SIZE) and one.min() >= 0 and one.max() <= 1
+    with tempfile.TemporaryDirectory() as cache:
+        for _ in range(2):  # drawn, then read
+            assert np.array_equal(one, kept(cache, 1, 2))
 
 
-def test_a_few_steps_learn():
-    run, fixed = Run(TINY), BATCHES.draw(100, {})
+def test_every_task_spoils_pictures_and_knows_the_answer():
+    for task in TASKS:
+        spoilt = []
+        for step in 100, 101:
+            degraded, wanted = batches(task).draw(step, POOL)
+            again = batches(task).draw(step, POOL)
+            assert torch.equal(degraded, again[0]) and torch.equal(wanted, again[1]), task
+            for picture in degraded, wanted:
+                assert picture.shape == (8, 3, 64, 64) and picture.dtype == torch.float32, task
+                assert torch.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1, task
+            spoilt += (degraded - wanted).square().mean((1, 2, 3)).tolist()
+        assert 1e-3 < np.mean(spoilt) < 0.2, (task, np.mean(spoilt))
 
-    def now():
-        with torch.no_grad():
-            return float(loss(run.net.eval()(fixed[0]), fixed[1]))
 
-    before = now()
-    for _ in range(20):
-        run.advance(*fixed)
-    after = now()
-    assert after < 0.95 * before, (before, after)
+def test_a_few_steps_learn_every_task():
+    for task in TASKS:
+        run, fixed = tiny(task), batches(task).draw(100, POOL)
+
+        def now():
+            with torch.no_grad():
+                return float(loss(run.net.eval()(fixed[0]), fixed[1]))
+
+        before = now()
+        for _ in range(20):
+            run.advance(*fixed)
+        after = now()
+        assert after < 0.95 * before, (task, before, after)
 
 
 def test_resuming_changes_no_bit():
-    whole, part, rest = Run(TINY), Run(TINY), Run(TINY)
-    losses = list(advance(whole, 6))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.pt"
-        again = list(advance(part, 3))
-        part.save(path)
-        rest.load(path)
-        again += advance(rest, 3)
-    assert losses == again
-    for a, b in zip(whole.ema.state_dict().values(), rest.ema.state_dict().values()):
-        assert torch.equal(a, b)
+    for task in "dehaze", "deblur":
+        whole, part, rest = tiny(task), tiny(task), tiny(task)
+        losses = list(advance(whole, 6))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "checkpoint.pt"
+            again = list(advance(part, 3))
+            part.save(path)
+            rest.load(path)
+            again += advance(rest, 3)
+        assert losses == again
+        assert same(whole.ema, rest.ema)
 
 
 def test_batch_norms_freeze():
-    run = Run(TINY)
+    run = tiny()
     norm = run.net.Encoder[0].layers[0].main[1].dynas[0].bn
     seen = []
     for _ in advance(run, 16):
@@ -66,19 +100,45 @@ def test_batch_norms_freeze():
     assert not torch.equal(seen[10], seen[11]) and torch.equal(seen[12], seen[15])
 
 
-def test_the_export_is_the_averaged_network():
-    run = Run(TINY)
+def test_the_export_is_the_averaged_network_and_starts_another_run():
+    run = tiny()
     list(advance(run, 2))
     with tempfile.TemporaryDirectory() as folder:
-        run.save(Path(folder) / "checkpoint.pt")
+        folder = Path(folder)
+        run.save(folder / "checkpoint.pt")
         for _ in range(2):  # the second time replaces the entry
-            export(Path(folder) / "checkpoint.pt", Path(folder) / "tiny.safetensors", "tiny", "a test")
-        net = load(Path(folder) / "tiny.safetensors")
-        assert (Path(folder) / "manifest.toml").read_text().count("[tiny]") == 1
+            export(folder / "checkpoint.pt", folder / "tiny.safetensors", "tiny", "a test", (1, 2, 0.1, 0.2))
+        net, text = load(folder / "tiny.safetensors"), (folder / "manifest.toml").read_text()
+        goes_on, other = tiny(), tiny("derain")
+        goes_on.load(folder / "tiny.safetensors", weights_only=True)
+        other.load(folder / "tiny.safetensors", weights_only=True)
+    assert text.count("[tiny]") == 1 and "psnr_restored = 2" in text and "ssim_degraded = 0.1" in text
     for (name, a), b in zip(run.ema.state_dict().items(), net.state_dict().values()):
         if a.is_floating_point():
             assert torch.equal(a.half().float(), b), name
     assert "FAM1.merge.main.0.weight" in net.state_dict()
+    assert same(goes_on.net, net) and same(goes_on.ema, net) and same(other.net, net)
+    assert (goes_on.before, other.before) == (2, 0)
+
+
+def test_the_full_size_commands_train_and_resume():
+    for task, command in FULL.items():
+        chosen = options([*command, "--steps", "4", "--batch", "2"])
+        run, source = Run(chosen), batches(task, 2)
+        first = [float(run.advance(*source.draw(step, POOL))) for step in range(2)]
+        assert np.isfinite(first).all(), (task, first)
+        if task == "deblur":
+            with tempfile.TemporaryDirectory() as folder:
+                run.save(Path(folder) / "checkpoint.pt")
+                rest = Run(chosen)
+                rest.load(Path(folder) / "checkpoint.pt")
+            assert rest.step == 2 and same(rest.net, run.net)
+            assert np.isfinite(float(rest.advance(*source.draw(2, POOL))))
+
+
+def test_ssim_of_a_picture_with_itself_and_with_its_negative():
+    picture = np.random.default_rng(1).integers(0, 256, (32, 40, 3), dtype=np.uint8)
+    assert abs(ssim(picture, picture) - 1) < 1e-12 and ssim(picture, 255 - picture) < 0
 
 
 if __name__ == "__main__":

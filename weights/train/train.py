@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch.nn import functional as F
 
 from .data import loader
@@ -62,6 +63,7 @@ class Run:
         self.net = IRNeXt(options["width"], options["blocks"], **attention)
         self.net.to(self.device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.net).eval()
+        self.forward = torch.compile(self.net) if options["compile"] else self.net
         self.adam = torch.optim.Adam(self.net.parameters(), lr=PEAK)
 
     def save(self, path):
@@ -73,6 +75,8 @@ class Run:
 
     def load(self, path, weights_only=False):
         """Continue from `path`; with `weights_only`, start a new run from its averaged weights."""
+        if str(path).endswith(".safetensors"):
+            return self.adopt(path)
         state = torch.load(path, map_location=self.device, weights_only=False)
         if weights_only:
             self.net.load_state_dict(state["ema"])
@@ -86,6 +90,19 @@ class Run:
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
         self.adam.load_state_dict(state["adam"])
+
+    def adopt(self, path):
+        """Start a new run from a file that `export` wrote."""
+        with safe_open(path, "pt") as file:
+            weights = {k: file.get_tensor(k).float() for k in file.keys()}
+            about = file.metadata() or {}
+        for net in self.net, self.ema:
+            missing, unknown = net.load_state_dict(weights, strict=False)
+            missing = [k for k in missing if not k.endswith("num_batches_tracked")]
+            if missing or unknown:
+                raise SystemExit(f"{path} is another network: missing {missing[:3]}, unknown {unknown[:3]}")
+        if about.get("task") == self.options["task"]:
+            self.before = int(about.get("steps", 0))
 
     @property
     def progress(self):
@@ -102,8 +119,8 @@ class Run:
         for group in self.adam.param_groups:
             group["lr"] = rate(self.step, progress) * self.options["rate"]
         degraded = degraded.to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            outputs = self.net(degraded)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options["bf16"]):
+            outputs = self.forward(degraded)
         value = loss(outputs, wanted.to(self.device))
         self.adam.zero_grad(set_to_none=True)
         value.backward()
@@ -125,7 +142,8 @@ def train(options, report=print):
         run.load(options["start"], weights_only=True)
     if run.progress >= 1:
         return run
-    batches = loader(options["task"], options["seed"], options["batch"], start=run.step, workers=options["workers"])
+    batches = loader(options["task"], options["seed"], options["batch"], start=run.step,
+                     scenery=options["scenery"], cache=options["cache"], workers=options["workers"])
     running, saved, waited = 0.0, time.monotonic(), time.monotonic()
     for degraded, wanted in batches:
         run.seconds += time.monotonic() - waited  # waiting for data counts too
@@ -144,13 +162,13 @@ def train(options, report=print):
 
 
 def validate(run):
-    """Mean PSNR of the averaged weights over --val's folders, degraded and clear."""
+    """Mean PSNR of the averaged weights over --val's folders, input and target."""
     folder = run.options["val"]
     if not folder:
         return ""
     from .evaluate import pairs, score
 
-    rows = [score(run.ema, *pair) for pair in pairs(f"{folder}/degraded", f"{folder}/clear")]
+    rows = [score(run.ema, *pair)[:2] for pair in pairs(f"{folder}/input", f"{folder}/target")]
     before, after = (sum(r) / len(rows) for r in zip(*rows))
     each = " ".join(f"{r[1] - r[0]:+.1f}" for r in rows)
     return f"val {before:.2f} -> {after:.2f} dB ({each})"

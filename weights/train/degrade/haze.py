@@ -1,13 +1,8 @@
-"""What spoils a picture: one function a task.
-
-Each takes (rng, clear, depth), clear [3, h, w] in 0..1 and depth [h, w] in 0..1 (1 is farthest), both
-float32, and returns (degraded, wanted), the network's input and what it should make of it.
-"""
-
-import io
+"""Haze: light scattered out of the way and airlight into it."""
 
 import numpy as np
-from PIL import Image
+
+from .camera import camera
 
 
 def haze(rng, clear, depth):
@@ -15,7 +10,7 @@ def haze(rng, clear, depth):
     if rng.random() < 0.05:
         return camera(rng, clear), clear  # a clear day must stay as it is
     clearest = np.exp(rng.uniform(np.log(0.06), np.log(0.6)))  # how much of the farthest thing is left
-    veil = rng.uniform(0, 0.4) * (rng.random() < 0.3)  # haze that already lies before the nearest thing
+    veil = rng.uniform(0, 0.5) * (rng.random() < 0.6)  # haze that already lies before the nearest thing
     path = veil + (1 - veil) * depth
     if rng.random() < 0.3:
         path = path * (1 + 0.25 * drift(rng, depth.shape))
@@ -44,22 +39,3 @@ def drift(rng, shape):
     a = rng.normal(0, 0.5, 5)
     y, x = y[:, None], x[None]
     return a[0] * y + a[1] * x + a[2] * x * y + a[3] * np.sin(3 * x + a[4] * 6 + 2 * y)
-
-
-def camera(rng, picture):
-    """A little sensor noise and JPEG, now and then; always eight bits."""
-    if rng.random() < 0.3:
-        picture = picture + rng.normal(0, rng.exponential(0.006), picture.shape)
-    eight = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
-    if rng.random() < 0.2:
-        eight = jpeg(eight, int(rng.integers(70, 97)))
-    return eight.astype(np.float32) / 255
-
-
-def jpeg(eight, quality):
-    file = io.BytesIO()
-    Image.fromarray(eight.transpose(1, 2, 0)).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file)).transpose(2, 0, 1)
-
-
-TASKS = {"dehaze": haze}

@@ -1,0 +1,53 @@
+"""Motion blur: the light that falls on a pixel while the camera shakes and things move."""
+
+import numpy as np
+
+from .camera import camera, display, highlights, linear, splat, spread
+
+REACH = 14  # pixels from the middle that a path may go
+
+
+def motion(rng, clear, depth):
+    cut = slice(16, -16)
+    wanted = clear[:, cut, cut]
+    if rng.random() < 0.04:
+        return camera(rng, wanted), wanted  # a sharp picture must stay so
+    in_light = rng.random() < 0.7  # the rest is averaged in display values, as some sets are
+    light = highlights(rng, linear(clear)) if in_light else clear
+    path = shake(rng)
+    if rng.random() < 0.5:
+        blurred = spread(light, kernel(path))
+    else:
+        blurred = layered(rng, light, depth, path)
+    blurred = display(blurred) if in_light else blurred
+    return camera(rng, blurred[:, cut, cut]), wanted
+
+
+def shake(rng):
+    """A camera's path during the exposure, [2, n] pixels about its own mean: a drift with inertia and tremor."""
+    n = 64
+    turn = np.cumsum(rng.normal(0, rng.choice([0.02, 0.12, 0.3]), n)) + rng.uniform(0, 2 * np.pi)
+    pace = np.clip(1 + np.cumsum(rng.normal(0, 0.15, n)), 0.05, 3)
+    path = np.cumsum(pace * np.array([np.sin(turn), np.cos(turn)]), 1)
+    extent = np.ptp(path, 1).max()
+    path = path * (rng.uniform(2, 20) / extent)
+    path = path - path.mean(1, keepdims=True)
+    return path * min(1, REACH / abs(path).max())
+
+
+def kernel(path):
+    side = 2 * int(np.ceil(abs(path).max())) + 3
+    return splat(path[0], path[1], np.ones(path.shape[1]), side)
+
+
+def layered(rng, light, depth, path):
+    """Near things move farther over the sensor than far ones, and some by themselves; each layer covers the next."""
+    edges = np.quantile(depth, np.sort(rng.uniform(0.1, 0.9, rng.integers(1, 3))))[::-1]
+    out, lone = spread(light, kernel(path)), rng.integers(0, 2 * len(edges))
+    for k, edge in enumerate(edges):
+        mask = (depth < edge).astype(np.float32)
+        own = shake(rng) if k == lone else path * rng.uniform(0.3, 1.3)
+        own = own * min(1, REACH / (abs(own).max() + 1e-6))
+        both = spread(np.concatenate([light * mask, mask[None]]), kernel(own))
+        out = out * (1 - np.clip(both[3:], 0, 1)) + both[:3]
+    return out
