@@ -103,8 +103,11 @@ pub struct Shipped {
 }
 
 const MANIFEST: &str = include_str!("../../weights/manifest.toml");
-const FILES: &[(&str, &[u8])] =
-    &[("dehaze-small.safetensors", include_bytes!("../../weights/dehaze-small.safetensors"))];
+const FILES: &[(&str, &[u8])] = &[
+    ("dehaze-small.safetensors", include_bytes!("../../weights/dehaze-small.safetensors")),
+    ("derain-small.safetensors", include_bytes!("../../weights/derain-small.safetensors")),
+    ("desnow-small.safetensors", include_bytes!("../../weights/desnow-small.safetensors")),
+];
 
 /// Every model that the binary carries.
 pub fn shipped() -> Vec<Shipped> {

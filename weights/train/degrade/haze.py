@@ -9,6 +9,8 @@ def haze(rng, clear, depth):
     """The scattering model J t + A (1 - t), t = exp(-beta d), in display values as RESIDE has it."""
     if rng.random() < 0.05:
         return camera(rng, clear), clear  # a clear day must stay as it is
+    if rng.random() < 0.7:
+        clear = deepen(rng, clear)
     clearest = np.exp(rng.uniform(np.log(0.06), np.log(0.6)))  # how much of the farthest thing is left
     veil = rng.uniform(0, 0.5) * (rng.random() < 0.6)  # haze that already lies before the nearest thing
     path = veil + (1 - veil) * depth
@@ -21,6 +23,13 @@ def haze(rng, clear, depth):
     else:
         hazy = clear * t + light * (1 - t)
     return camera(rng, hazy), clear
+
+
+def deepen(rng, clear):
+    """Take a black level off.  Nearly every patch of a clear photograph has something dark or full of colour in it
+    (the dark channel prior); scenes have it less often, and would teach to leave a part of the haze."""
+    black = rng.random() * np.quantile(clear.min(0), rng.uniform(0.02, 0.4))
+    return ((clear - black) / (1 - black)).clip(0, 1)
 
 
 def airlight(rng, shape):
