@@ -1,7 +1,7 @@
 //! The program as a user meets it: on the CPU executor, so that it runs everywhere.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn irnext(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_irnext")).env("IRNEXT_DEVICE", "cpu").args(arguments).output().expect("starts")
@@ -182,4 +182,16 @@ fn eval_measures_data_sets_and_names_what_it_cannot() {
     assert!(table.starts_with("| data set | pictures | degraded | small |"), "{table}");
     assert_eq!(irnext(&["eval", text(folder.path()), "--input", text(&input)]).status.code(), Some(2));
     assert_eq!(irnext(&["eval", text(&input)]).status.code(), Some(1));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_has_seen_enough_is_no_panic() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_irnext"));
+    let command = command.args(["inspect", "--stage", "all"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    drop(child.stdout.take());
+    let done = child.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.code() != Some(0) && !said.contains("panicked"), "{:?}: {said}", done.status);
 }
