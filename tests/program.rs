@@ -139,7 +139,7 @@ fn eval_measures_data_sets_and_names_what_it_cannot() {
     let (hazy, clear) = ("tests/data/photos/hazy.png", "tests/data/photos/clear.png");
     picture(hazy, "set/dehaze/input/a.png", 128);
     picture(clear, "set/dehaze/target/a.png", 128);
-    picture(hazy, "set/dehaze/baseline/a.png", 128);
+    picture(hazy, "classical/dehaze/a.png", 128);
     picture(hazy, "set/derain/input/b.png", 96);
     picture(clear, "set/derain/target/b.png", 96);
     let root = folder.path().join("set");
@@ -148,7 +148,10 @@ fn eval_measures_data_sets_and_names_what_it_cannot() {
     let report: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
     let sets = report["sets"].as_array().expect("sets");
     assert_eq!(sets.iter().map(|set| &set["task"]).collect::<Vec<_>>(), ["dehaze", "derain"]);
-    let done = irnext(&["eval", text(&root.join("dehaze")), "--json", "--quality", "small"]);
+    let classical = folder.path().join("classical");
+    let dehaze = root.join("dehaze");
+    let one = ["eval", text(&dehaze), "--json", "--quality", "small", "--baseline", text(&classical)];
+    let done = irnext(&one);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let report: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
     let results = report["sets"][0]["results"].as_array().expect("results").clone();
@@ -167,8 +170,8 @@ fn eval_measures_data_sets_and_names_what_it_cannot() {
     picture(hazy, "set/dehaze/input/c.png", 96);
     picture(clear, "set/dehaze/target/c.png", 97);
     picture(hazy, "set/dehaze/input/d.png", 96);
-    picture(hazy, "set/dehaze/baseline/c.png", 96);
-    let again = irnext(&["eval", text(&root.join("dehaze")), "--json", "--quality", "small"]);
+    picture(hazy, "classical/dehaze/c.png", 96);
+    let again = irnext(&one);
     assert_eq!(again.status.code(), Some(1));
     let said = String::from_utf8_lossy(&again.stderr).to_string();
     assert!(said.contains("c.png") && said.contains("97x97") && said.contains("d.png"), "{said}");

@@ -21,8 +21,7 @@ use std::time::Instant;
 
 Data sets are known by their folders: RESIDE, GoPro, RSBlur, Rain100, Test100, CSD, Snow100K,
 DPDD, and `input` beside `target` in a folder named after a task. Without --model and --quality
-every model that is shipped for the data set's task is measured. Pictures of the same names in a
-folder `baseline` beside the two, which another method made, are measured too.
+every model that is shipped for the data set's task is measured.
 
 Protocols:
   dehaze, desnow  RGB PSNR; SSIM of RGB averaged over areas, as IRNeXt's release computes it
@@ -46,6 +45,9 @@ pub(super) struct Arguments {
     /// The protocol to judge by, and the task of a data set whose folders don't tell [default: --task, else theirs]
     #[arg(long, value_name = "TASK", value_enum)]
     protocol: Option<Task>,
+    /// What another method made, to be measured too: pictures of the inputs' names, or a folder of the data set's name
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArguments,
     /// Only the means, as a table in Markdown; beside them the paper's own figures for the benchmarks it names
@@ -117,7 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
             restorers.push((name, restorer));
         }
-        reports.push(measure(*task, set, &restorers, &mut progress));
+        reports.push(measure(*task, set, arguments.baseline.is_some(), &restorers, &mut progress));
     }
     drop(progress);
     if arguments.json {
@@ -125,7 +127,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else if arguments.table {
         print_table(&reports);
     } else {
-        println!("{adapter}");
+        if !adapter.is_empty() {
+            println!("{adapter}");
+        }
         reports.iter().for_each(print);
     }
     let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
@@ -145,6 +149,9 @@ fn data_sets(arguments: &Arguments) -> Result<Vec<(Task, DataSet)>, Failure> {
                 sets.extend(find(folder)?);
             }
         }
+    }
+    if let Some(folder) = &arguments.baseline {
+        sets.iter_mut().for_each(|set| set.add_baseline(folder));
     }
     let tasked = |set: DataSet| {
         let task = arguments.protocol.or(arguments.model.task).or(set.task);
@@ -172,9 +179,14 @@ fn models(arguments: &Arguments, task: Task) -> Result<Vec<(String, Model)>, Fai
     qualities.into_iter().map(load).collect()
 }
 
-fn measure(task: Task, set: &DataSet, restorers: &[(String, Restorer)], progress: &mut Progress) -> Report {
+fn measure(
+    task: Task,
+    set: &DataSet,
+    baseline: bool,
+    restorers: &[(String, Restorer)],
+    progress: &mut Progress,
+) -> Report {
     let contender = |name: &str| Contender { name: name.into(), mean: None, pictures: vec![] };
-    let baseline = set.pairs.iter().any(|pair| pair.baseline.is_some());
     let mut results = vec![contender(DEGRADED)];
     results.extend(baseline.then(|| contender(BASELINE)));
     results.extend(restorers.iter().map(|(name, _)| contender(name)));
@@ -219,7 +231,7 @@ fn measure(task: Task, set: &DataSet, restorers: &[(String, Restorer)], progress
     }
 }
 
-/// The scores of a pair's input, its baseline if the data set has one, and each model's result with its seconds.
+/// The scores of a pair's input, its baseline if one is asked for, and each model's result with its seconds.
 fn one(
     task: Task,
     pair: &Pair,

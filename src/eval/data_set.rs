@@ -1,6 +1,6 @@
 //! Data sets, known by the names of their folders.
 
-use super::pairing::{Pair, Paired, pair};
+use super::pairing::{self, Pair, Paired, pair};
 use crate::model::Task;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -115,8 +115,7 @@ pub fn find(root: &Path) -> Result<Vec<DataSet>, DataSetError> {
         let Some((layout, [input, target])) = known_layout(&entry) else { continue };
         walk.skip_current_dir();
         let folder = if layout.scenes { root } else { entry.path() };
-        let baseline = Some(entry.path().join("baseline")).filter(|folder| folder.is_dir());
-        let paired = pair(folder, &input, &target, baseline.as_deref());
+        let paired = pair(folder, &input, &target);
         match scenes_of.filter(|_| layout.scenes) {
             Some(index) => sets[index].add(paired),
             None => {
@@ -136,7 +135,7 @@ pub fn of_folders(input: &Path, target: &Path) -> Result<DataSet, DataSetError> 
     if let Some(missing) = [input, target].into_iter().find(|folder| !folder.is_dir()) {
         return Err(DataSetError::NoFolder(missing.to_owned()));
     }
-    let paired = pair(input, input, target, None);
+    let paired = pair(input, input, target);
     if paired == Paired::default() {
         return Err(DataSetError::Empty(input.to_owned(), target.to_owned()));
     }
@@ -151,6 +150,13 @@ impl DataSet {
         let name = below.or_else(|| folder.file_name().map(Path::new)).unwrap_or(folder).display().to_string();
         let Paired { pairs, without_target, unused_targets } = paired;
         Self { name, folder: folder.to_owned(), task, pairs, without_target, unused_targets }
+    }
+
+    /// Takes what another method made: pictures of the inputs' names in `folder`, or in the folder of the data set's name
+    /// there.
+    pub fn add_baseline(&mut self, folder: &Path) {
+        let own = folder.join(&self.name);
+        pairing::add_baseline(&mut self.pairs, if own.is_dir() { &own } else { folder });
     }
 
     fn add(&mut self, more: Paired) {
@@ -260,10 +266,11 @@ mod tests {
 
     #[test]
     fn what_has_no_partner_is_told() {
-        let root = folder(&["hazy/1_1.png", "hazy/2_1.png", "gt/1.png", "gt/3.png", "baseline/1_1.png"]);
-        let set = &find(root.path()).unwrap()[0];
+        let root = folder(&["hazy/1_1.png", "hazy/2_1.png", "gt/1.png", "gt/3.png", "baseline/1_1.jpg"]);
+        let set = &mut find(root.path()).unwrap()[0];
+        set.add_baseline(&root.path().join("baseline"));
         assert_eq!((set.pairs.len(), set.without_target.len(), set.unused_targets.len()), (1, 1, 1));
-        assert_eq!(set.pairs[0].baseline.as_deref(), Some(&*root.path().join("baseline/1_1.png")));
+        assert_eq!(set.pairs[0].baseline.as_deref(), Some(&*root.path().join("baseline/1_1.jpg")));
         let other = of_folders(&root.path().join("baseline"), &root.path().join("gt")).unwrap();
         assert_eq!(other.pairs.len(), 1);
         assert!(matches!(find(&root.path().join("hazy")), Err(DataSetError::Unknown(_))));

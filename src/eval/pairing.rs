@@ -14,7 +14,7 @@ pub struct Pair {
     pub input: PathBuf,
     /// The ground truth.
     pub target: PathBuf,
-    /// What another method made of it, where the data set has a folder `baseline`.
+    /// What another method made of it, if that is to be measured too.
     pub baseline: Option<PathBuf>,
 }
 
@@ -31,9 +31,8 @@ pub(super) struct Paired {
 /// Pairs the pictures in `input` and below with those in `target`, in the order of their names. A picture's target is the
 /// one of its name, whatever the ending; else the one of its name up to the first `_`, as in RESIDE (`1400_1.png` and
 /// `1400.png`); else the one that has `norain` for its `rain`; else the only one, where each folder has one picture.
-pub(super) fn pair(root: &Path, input: &Path, target: &Path, baseline: Option<&Path>) -> Paired {
+pub(super) fn pair(root: &Path, input: &Path, target: &Path) -> Paired {
     let (inputs, mut targets) = (pictures(input), pictures(target));
-    let baselines = baseline.map(pictures).unwrap_or_default();
     let only = match (inputs.len(), targets.keys().next()) {
         (1, Some(key)) if targets.len() == 1 => Some(key.clone()),
         _ => None,
@@ -47,13 +46,23 @@ pub(super) fn pair(root: &Path, input: &Path, target: &Path, baseline: Option<&P
             continue;
         };
         let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-        let (target, baseline) = (targets[&found].clone(), baselines.get(&key).cloned());
-        paired.pairs.push(Pair { name, input: path, target, baseline });
+        paired.pairs.push(Pair { name, input: path, target: targets[&found].clone(), baseline: None });
         used.push(found);
     }
     used.iter().for_each(|key| drop(targets.remove(key)));
     paired.unused_targets = targets.into_values().collect();
     paired
+}
+
+/// Gives each pair the picture of its input's name in `folder`, in the same folder below it or directly in it.
+pub(super) fn add_baseline(pairs: &mut [Pair], folder: &Path) {
+    let mut baselines = pictures(folder);
+    for pair in pairs {
+        let Some(stem) = pair.input.file_stem().map(|stem| stem.to_string_lossy().into_owned()) else { continue };
+        let below = Path::new(&pair.name).parent().map(Path::to_path_buf).unwrap_or_default();
+        let place = [below, PathBuf::new()].into_iter();
+        pair.baseline = place.map(|place| (place, stem.clone())).find_map(|key| baselines.remove(&key));
+    }
 }
 
 /// Folder and name without ending, below the folder that was searched.
