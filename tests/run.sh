@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# All tests, GPU kernels included: installs a software Vulkan driver (Mesa's lavapipe) where there is no adapter, then
-# runs every test. Extra arguments go to `cargo test`.
-#   tests/run.sh [ARGS…]
+# All tests, GPU kernels included: installs a software Vulkan driver (Mesa's lavapipe) where there is no adapter, runs
+# every test, then those of a device once more on a newer driver that is unpacked into target/, with subgroups of 8 and of
+# 4. Where that driver can't be had it says so; with CI=true that is a failure.
+#   tests/run.sh [ARGS…]      ARGS go to `cargo test`, on the system's driver only
 set -euo pipefail
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}" # without it Mesa complains on standard error
 cd "$(dirname "$0")/.."
@@ -25,3 +26,20 @@ if ! devices | grep -q '"device"'; then
 fi
 ./target/release/irnext devices
 cargo test --release --locked "$@"
+[ $# = 0 ] || exit 0
+
+newer=target/newer-driver
+if ! tests/newer-driver.sh "$newer" >/dev/null; then
+  echo "NOT TESTED on a newer driver: it could not be unpacked" >&2
+  [ "${CI:-}" != true ] || exit 1
+  exit 0
+fi
+# The tests that open a device.
+tests=()
+for file in $(grep -lw 'devices()' tests/*.rs); do tests+=(--test "$(basename "$file" .rs)"); done
+host=$(rustc -vV | sed -n 's/^host: //p' | tr '[:lower:]-' '[:upper:]_')
+export "CARGO_TARGET_${host}_RUNNER=$PWD/$newer/run"
+echo "again on the newer driver: $("$newer/run" target/release/irnext devices | head -n 1)"
+cargo test --release --locked "${tests[@]}"
+echo "and with subgroups of 4"
+LP_NATIVE_VECTOR_WIDTH=128 cargo test --release --locked "${tests[@]}"
