@@ -29,7 +29,7 @@
 //! | 6 | [`model`] | IRNeXt's graph from a config; checkpoint readers; shipped models |
 //! | 7 | [`photo`] | decode, encode, colour, alpha, atomic write |
 //! | 8 | [`restore`] | photo in, photo out |
-//! | 9 | [`verify`], [`eval`], [`cli`] | what proves a device right, and a picture good; the program |
+//! | 9 | [`verify`], [`eval`], [`profile`], [`cli`] | what proves a device right, a picture good, a plan fast; the program |
 #![warn(missing_docs)]
 
 pub mod cli;
@@ -40,6 +40,7 @@ pub mod graph;
 pub mod kernels;
 pub mod model;
 pub mod photo;
+pub mod profile;
 pub mod reference;
 pub mod restore;
 pub mod run;

@@ -2,7 +2,7 @@
 //! MSL (Metal), HLSL (DX12) and GLSL, with native half precision and without.
 
 use irnext::gpu::Variant;
-use irnext::kernels::{KERNELS, shaders};
+use irnext::kernels::{KERNELS, PROBES, shaders};
 use naga::back;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Module, ShaderStage};
@@ -88,7 +88,7 @@ fn every_variant_validates_and_translates() {
     let shaders = shaders();
     let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
     let mut translated: BTreeMap<&str, usize> = BTreeMap::new();
-    for kernel in KERNELS {
+    for kernel in KERNELS.iter().chain(PROBES) {
         let variants = (kernel.variants)();
         assert!(!variants.is_empty(), "{} lists no variant", kernel.name);
         for variant in variants {
@@ -117,7 +117,7 @@ fn every_variant_validates_and_translates() {
 /// Every kernel's file opens with a comment that says what it is for.
 #[test]
 fn every_shader_opens_with_its_purpose() {
-    for kernel in KERNELS {
+    for kernel in KERNELS.iter().chain(PROBES) {
         assert!(kernel.source.starts_with("// "), "{} has no purpose line", kernel.name);
     }
 }

@@ -1,21 +1,19 @@
 //! `irnext bench`: whole models, and each kernel at the network's own shapes. Figures for people and for scripts; no
 //! test depends on a time.
 
+use super::network::NetworkArguments;
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, explain, parse_size, print_json};
 use crate::compile::optimise;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
-use crate::model::{Activation, Config, MeanKind, Model};
 use crate::reference;
 use crate::restore::{Executor, padded_size};
 use crate::run::TensorSession;
 use crate::tensor::{Element, FeatureMap};
-use crate::verify::random::random_model;
 use clap::Args;
 use serde::Serialize;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,21 +25,8 @@ use std::time::{Duration, Instant};
 
 Without --model the published dehazing network's shape is timed (width 32, 4 blocks) on random weights.")]
 pub(super) struct Arguments {
-    /// A checkpoint, instead of random weights
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["width", "blocks"])]
-    model: Option<PathBuf>,
-    /// Channels at full resolution
-    #[arg(long, default_value_t = 32)]
-    width: usize,
-    /// Residual blocks a stage
-    #[arg(long, default_value_t = 4)]
-    blocks: usize,
-    /// z → taps
-    #[arg(long, value_enum, default_value = "tanh")]
-    activation: Activation,
-    /// What the filter subtracts
-    #[arg(long, value_enum, default_value = "global")]
-    mean: MeanKind,
+    #[command(flatten)]
+    network: NetworkArguments,
     /// A picture's size; may be given several times
     #[arg(long = "size", value_name = "HxW", default_values = ["256x256", "480x640"], value_parser = parse_size)]
     sizes: Vec<[usize; 2]>,
@@ -94,15 +79,7 @@ struct KernelTime {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let model = match &arguments.model {
-        Some(path) => Model::read(path, Some(arguments.activation), Some(arguments.mean))?,
-        None => {
-            if arguments.width == 0 || !arguments.width.is_multiple_of(8) || arguments.blocks == 0 {
-                return Err("the width is a multiple of 8 and a stage has at least one block".into());
-            }
-            random_model(Config::new(arguments.width, arguments.blocks, arguments.activation, arguments.mean))
-        }
-    };
+    let model = arguments.network.model()?;
     let executor = Executor::open(&arguments.device.options())?;
     explain(&executor);
     let precision: Element = arguments.device.precision.into();

@@ -7,6 +7,8 @@ mod eval;
 pub mod files;
 mod inspect;
 mod models;
+mod network;
+mod profile;
 pub mod progress;
 mod quality;
 mod restore;
@@ -62,6 +64,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Convert a checkpoint in any form to safetensors
     Convert(convert::Arguments),
+    /// Time every dispatch of a picture on the device's clock, beside a measured roofline
+    Profile(profile::Arguments),
     /// Time each kernel at the network's own shapes, and whole models
     Bench(bench::Arguments),
 }
@@ -77,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     result.unwrap_or_else(|error| {
@@ -92,12 +97,14 @@ enum Precision {
     F16,
     /// Single precision throughout
     F32,
+    /// As f16, packed in words as for adapters that have no native half precision
+    Packed,
 }
 
 impl From<Precision> for Element {
     fn from(precision: Precision) -> Self {
         match precision {
-            Precision::F16 => Element::F16,
+            Precision::F16 | Precision::Packed => Element::F16,
             Precision::F32 => Element::F32,
         }
     }
@@ -118,7 +125,8 @@ struct DeviceArguments {
 
 impl DeviceArguments {
     fn options(&self) -> Options {
-        Options { device: self.device, precision: self.precision.into(), shaders: self.shaders.clone() }
+        let packed = self.precision == Precision::Packed;
+        Options { device: self.device, precision: self.precision.into(), packed, shaders: self.shaders.clone() }
     }
 }
 

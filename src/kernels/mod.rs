@@ -14,11 +14,11 @@ pub use lowering::{BufferId, BufferSpec, Cost, Lowering, Operand, Step, StepPart
 use crate::gpu::{Shaders, Variant};
 
 macro_rules! kernels {
-    ($($name:ident)*) => {
+    ($(#[$doc:meta])* $list:ident: $($name:ident)*) => {
         $(pub mod $name;)*
 
-        /// Every kernel: its name, its source, and all its variants for a storage of half-precision values.
-        pub static KERNELS: &[Kernel] = &[$(Kernel {
+        $(#[$doc])*
+        pub static $list: &[Kernel] = &[$(Kernel {
             name: stringify!($name),
             source: include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
             variants: $name::variants,
@@ -37,6 +37,8 @@ pub struct Kernel {
 }
 
 kernels! {
+    /// Every kernel: its name, its source, and all its variants for a storage of half-precision values.
+    KERNELS:
     avg_pool
     box_mean
     conv2d
@@ -56,6 +58,13 @@ kernels! {
     upsample_sum
 }
 
+kernels! {
+    /// What measures a device and computes no op.
+    PROBES:
+    probe_copy
+    probe_fma
+}
+
 /// What several kernels import.
 const SHARED: &[(&str, &str)] = &[
     ("shared::border", include_str!("../../shaders/shared/border.wgsl")),
@@ -66,7 +75,7 @@ const SHARED: &[(&str, &str)] = &[
 
 /// The sources that the binary carries.
 pub fn shaders() -> Shaders {
-    let kernels = KERNELS.iter().map(|kernel| (kernel.name, kernel.source));
+    let kernels = KERNELS.iter().chain(PROBES).map(|kernel| (kernel.name, kernel.source));
     Shaders::embedded_in(kernels.chain(SHARED.iter().copied()))
 }
 

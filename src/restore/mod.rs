@@ -62,13 +62,15 @@ pub struct Options {
     pub device: AdapterChoice,
     /// How activations are stored on a GPU. The CPU executor works in f32.
     pub precision: Element,
+    /// Keep half precision packed in words even where the adapter has it natively.
+    pub packed: bool,
     /// A folder whose WGSL files replace the binary's.
     pub shaders: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { device: AdapterChoice::Auto, precision: Element::F16, shaders: None }
+        Self { device: AdapterChoice::Auto, precision: Element::F16, packed: false, shaders: None }
     }
 }
 
@@ -91,7 +93,10 @@ impl Executor {
             sources = sources.replaced_from(folder)?;
         }
         Ok(match choose(options.device)? {
-            Backing::Adapter(adapter) => Self::Gpu(Arc::new(Gpu::open(&adapter, sources)?)),
+            Backing::Adapter(adapter) => Self::Gpu(Arc::new(match options.packed {
+                true => Gpu::open_with(&adapter, sources, false)?,
+                false => Gpu::open(&adapter, sources)?,
+            })),
             Backing::Cpu(reason) => Self::Cpu(reason),
         })
     }

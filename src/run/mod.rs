@@ -2,6 +2,8 @@
 
 mod session;
 mod tensors;
+mod timing;
 
 pub use session::{RunError, Session};
 pub use tensors::{TensorSession, target};
+pub use timing::{Span, timed};

@@ -1,5 +1,6 @@
 //! A plan on a device: its arena, its constants, its pipelines and bind groups, made once and replayed.
 
+use super::timing::{MOST_PASSES, Span, timed};
 use crate::compile::{Plan, PlanError};
 use crate::gpu::{Gpu, GpuError};
 use crate::kernels::{ALIGNMENT, Operand};
@@ -104,6 +105,11 @@ impl Session {
         Ok(Self { gpu, plan, arena, staging, dispatches })
     }
 
+    /// The device.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
     /// The plan it replays.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -182,6 +188,23 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Runs every step in a pass of its own and tells when each ran.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn dispatch_timed(&self) -> Result<Vec<Span>, RunError> {
+        let mut portions = vec![];
+        let (mut start, mut portion) = (0, 0);
+        for (index, step) in self.dispatches.iter().enumerate() {
+            portion += step.flops;
+            if portion > FLOPS_A_SUBMISSION || index + 1 - start == MOST_PASSES || index + 1 == self.dispatches.len() {
+                portions.push(start..index + 1);
+                (start, portion) = (index + 1, 0);
+            }
+        }
+        timed(&self.gpu, &portions, &|index, pass| self.dispatches[index].record(pass))
     }
 
     /// Runs one step alone `times` times and waits, for benchmarks: the result of any but the plan's order is void.

@@ -1,0 +1,134 @@
+//! `irnext profile`: where the time of one picture goes, beside what the device can do at best.
+
+use super::network::NetworkArguments;
+use super::progress::Progress;
+use super::{DeviceArguments, Failure, parse_size, print_json};
+use crate::compile::optimise;
+use crate::gpu::{AdapterChoice, adapters};
+use crate::photo::{create_parent, write_atomic};
+use crate::profile::{Group, Profile, Roofline, html, trace};
+use crate::restore::{Executor, Options, padded_size};
+use crate::run::TensorSession;
+use crate::tensor::{Element, FeatureMap};
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  irnext profile
+  irnext profile --blocks 14 --mean local --size 720x1280 --html roofline.html
+  irnext profile --trace trace.json      # for ui.perfetto.dev
+
+Each dispatch is timed by the device's own clock where it has one. The roofline is measured in the
+same run: memory by a copy, arithmetic by multiply-adds in registers. Operations and bytes are what
+an op needs, each value touched once. Without --device the first adapter is taken, a software driver
+too. Without --model the published dehazing network's shape runs on random weights.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    network: NetworkArguments,
+    /// The picture's size, as HEIGHTxWIDTH
+    #[arg(long, value_name = "HxW", default_value = "256x256", value_parser = parse_size)]
+    size: [usize; 2],
+    /// Runs, of which the median is shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    runs: usize,
+    /// Rows of the table, the slowest first
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    top: usize,
+    /// Write every dispatch as a trace for Perfetto or Chrome
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Write the roofline and the table as one HTML file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// As JSON, every dispatch
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut options: Options = arguments.device.options();
+    // A driver is what is to be profiled: a software one rather than none.
+    if options.device == AdapterChoice::Auto && !adapters().is_empty() {
+        options.device = AdapterChoice::Index(0);
+    }
+    let Executor::Gpu(gpu) = Executor::open(&options)? else {
+        return Err("profile times a device's dispatches, and the CPU executor has none: `irnext devices` lists what \
+                    this machine has, `irnext bench --device cpu` times the CPU executor"
+            .into());
+    };
+    let model = arguments.network.model()?;
+    let size = padded_size(arguments.size[0], arguments.size[1]);
+    let mut graph = model.graph(size[0], size[1])?;
+    graph.outputs.retain(|output| output.name == "full");
+    let mut progress = Progress::new(2, false);
+    progress.start("the roofline");
+    let roofline = Roofline::measure(&gpu)?;
+    progress.finish("roofline measured");
+    progress.start("the network");
+    let session = TensorSession::new(&gpu, &optimise(&graph)?, options.precision, false)?;
+    let shape = graph.node(graph.inputs().next().ok_or("the network has no input")?).shape;
+    session.run(&[FeatureMap { shape, data: vec![0.5; shape.values()] }])?;
+    let profile = Profile {
+        network: model.config.to_string(),
+        precision: match options.precision {
+            Element::F16 if gpu.native_f16 => "f16, native".into(),
+            Element::F16 => "f16, packed".into(),
+            Element::F32 => "f32".into(),
+        },
+        size,
+        ..Profile::measure(session.session(), roofline, arguments.runs)?
+    };
+    progress.finish("network profiled");
+    drop(progress);
+    if let Some(path) = &arguments.trace {
+        save(path, trace(&profile).to_string().as_bytes())?;
+    }
+    if let Some(path) = &arguments.html {
+        save(path, html(&profile).as_bytes())?;
+    }
+    if arguments.json {
+        print_json(&json!({"profile": profile, "groups": profile.groups()}))?;
+    } else {
+        print(&profile, arguments.top);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    create_parent(path)?;
+    Ok(write_atomic(path, bytes)?)
+}
+
+fn print(profile: &Profile, top: usize) {
+    let Profile { adapter, network, precision, size: [height, width], roofline, wall_ms, dispatches_ms, .. } = profile;
+    println!("{adapter} in {precision}; {network}; {height}x{width}");
+    let half = roofline.gflops_f16.map_or(String::new(), |gflops| format!(", {gflops:.0} GFLOP/s in native f16"));
+    let Roofline { gigabytes_per_second, gflops_f32, .. } = roofline;
+    println!("roofline: copy {gigabytes_per_second:.1} GB/s, multiply-adds {gflops_f32:.0} GFLOP/s in f32{half}");
+    let clock = if profile.device_clock { "the device's clock" } else { "the host's clock, one submission each" };
+    let (count, between) = (profile.steps.len(), wall_ms - dispatches_ms);
+    println!("{count} dispatches: {dispatches_ms:.2} ms by {clock}; a whole run {wall_ms:.2} ms, {between:.2} ms more");
+    println!(
+        "{:>9} {:>6} {:>5} {:>9} {:>8} {:>8}  kernel, workgroups, first node",
+        "ms", "share", "count", "GFLOP/s", "GB/s", "of roof"
+    );
+    let groups = profile.groups();
+    for group in groups.iter().take(top) {
+        let Group { variant, node, workgroups: [x, y, z], count, ms, share, gflops, gigabytes_per_second, .. } = group;
+        let (share, roof) = (share * 100.0, group.of_roofline * 100.0);
+        println!(
+            "{ms:>9.3} {share:>5.1}% {count:>5} {gflops:>9.1} {gigabytes_per_second:>8.2} {roof:>7.0}%  {variant} \
+             {x}x{y}x{z}  # {node}"
+        );
+    }
+    if groups.len() > top {
+        let rest = &groups[top..];
+        let ms: f64 = rest.iter().map(|group| group.ms).sum();
+        println!("{ms:>9.3} {:>5.1}%  in {} more (--top)", ms / dispatches_ms * 100.0, rest.len());
+    }
+}
