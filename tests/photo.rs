@@ -24,7 +24,7 @@ fn sample(width: usize, height: usize, layout: Layout, bits: u32) -> Photo {
         8 => Pixels::Eight(pixels.map(|p| p.map(|s| (s >> 8) as u8)).collect()),
         _ => Pixels::Sixteen(pixels.collect()),
     };
-    Photo { width, height, pixels, layout, format: None, icc: None, exif: None, warnings: Vec::new() }
+    Photo { width, height, pixels, layout, format: None, icc: None, exif: None, xmp: None, warnings: Vec::new() }
 }
 
 fn decode(bytes: &[u8]) -> Result<Photo, PhotoError> {
@@ -151,6 +151,69 @@ fn all_eight_orientations_are_applied_once() {
     assert_eq!((turned.width, turned.height), (24, 40));
 }
 
+/// EXIF as cameras write it: make and resolution, exposure below it, a place below that.
+fn camera_exif() -> Vec<u8> {
+    use tiff::encoder::{Rational, TiffEncoder};
+    use tiff::tags::Tag;
+    let mut block = std::io::Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut block).unwrap();
+    let mut exposure = encoder.extra_directory().unwrap();
+    exposure.write_tag(Tag::Unknown(0x829a), Rational { n: 1, d: 250 }).unwrap();
+    exposure.write_tag(Tag::Unknown(0x8827), 400_u16).unwrap();
+    exposure.write_tag(Tag::Unknown(0x9003), "2024:05:06 07:08:09").unwrap();
+    let exposure = exposure.finish_with_offsets().unwrap().offset;
+    let mut place = encoder.extra_directory().unwrap();
+    place.write_tag(Tag::Unknown(1), "N").unwrap();
+    let place = place.finish_with_offsets().unwrap().offset;
+    let mut main = encoder.image_directory().unwrap();
+    main.write_tag(Tag::Make, "A camera").unwrap();
+    main.write_tag(Tag::Orientation, 6_u16).unwrap();
+    main.write_tag(Tag::XResolution, Rational { n: 300, d: 1 }).unwrap();
+    main.write_tag(Tag::ExifDirectory, exposure).unwrap();
+    main.write_tag(Tag::GpsDirectory, place).unwrap();
+    main.finish().unwrap();
+    block.into_inner()
+}
+
+const XMP: &str =
+    "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:Description tiff:Orientation=\"6\" dc:title=\"Gr\u{fc}n\"/></x:xmpmeta>";
+
+#[test]
+fn exif_and_xmp_travel_through_every_format() {
+    let upright = XMP.replace("tiff:Orientation=\"6\"", "tiff:Orientation=\"1\"").into_bytes();
+    for format in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
+        for next in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
+            let icc = Some(profile(b"RGB ", b"sRGB"));
+            let photo =
+                Photo { exif: Some(camera_exif()), xmp: Some(XMP.into()), icc, ..sample(20, 16, Layout::Rgb, 8) };
+            assert_eq!(photo.losses(format).unwrap(), []);
+            // TIFF keeps its orientation in its own directory, which is written upright.
+            let size = if format == Format::Tiff { (20, 16) } else { (16, 20) };
+            let first = decode(&photo.encode(format, 95).unwrap()).unwrap();
+            assert_eq!((first.width, first.height), size, "{format}");
+            let second = decode(&first.encode(next, 95).unwrap()).unwrap();
+            assert_eq!((second.width, second.height), size, "{format} {next}");
+            assert_eq!(second.xmp.as_deref(), Some(&upright[..]), "{format} {next}");
+            assert_eq!(second.icc, photo.icc);
+            let block = second.exif.unwrap_or_else(|| panic!("{format} to {next} loses EXIF"));
+            for part in [&b"A camera\0"[..], b"2024:05:06 07:08:09\0", b"N\0"] {
+                assert!(block.windows(part.len()).any(|window| window == part), "{format} {next}");
+            }
+            let exposure: Vec<u8> = [1_u32, 250].iter().flat_map(|number| number.to_ne_bytes()).collect();
+            assert!(block.windows(8).any(|window| window == exposure), "{format} {next}");
+        }
+    }
+    let photo = Photo { xmp: Some(XMP.into()), ..sample(20, 16, Layout::Rgb, 8) };
+    assert_eq!(photo.losses(Format::Bmp).unwrap(), [Warning::XmpLost(Format::Bmp)]);
+    // The packet alone turns a picture too, once.
+    let turned = decode(&photo.encode(Format::Png, 95).unwrap()).unwrap();
+    assert_eq!((turned.width, turned.xmp.as_deref()), (16, Some(&upright[..])));
+    assert_eq!(decode(&turned.encode(Format::Png, 95).unwrap()).unwrap().width, 16);
+    let long = Photo { xmp: Some(vec![b' '; 70_000]), ..sample(20, 16, Layout::Rgb, 8) };
+    assert_eq!(long.losses(Format::Jpeg).unwrap(), [Warning::XmpLost(Format::Jpeg)]);
+    assert_eq!(decode(&long.encode(Format::Jpeg, 95).unwrap()).unwrap().xmp, None);
+}
+
 #[test]
 fn an_exif_block_with_a_prefix_or_without_sense() {
     let mut prefixed = b"Exif\0\0".to_vec();
@@ -173,7 +236,7 @@ fn colour_profiles_travel_along() {
         for (name, warnings) in [
             (b"sRGB IEC61966-2.1".as_slice(), vec![]),
             (b"\0s\0R\0G\0B".as_slice(), vec![]),
-            (b"Display P3".as_slice(), vec![Warning::ForeignProfile]),
+            (b"Display P3".as_slice(), vec![Warning::UnusableProfile]),
         ] {
             let icc = profile(b"RGB ", name);
             let photo = Photo { icc: Some(icc.clone()), ..sample(16, 16, Layout::Rgb, 8) };
@@ -254,10 +317,21 @@ const PROGRESSIVE: &str = "\
     85ee320f6b24bd4d24d3d45473ffd9\
 ";
 
+/// A WebP of two frames, red and blue.
+const ANIMATED: &str = "\
+    524946468400000057454250565038580a00000002000000030000030000414e494d06000000000000000000414e4d462800\
+    0000000000000000030000030000640000025650384c0f0000002f03c000000710fd8ffe0722a2ff0100414e4d4628000000\
+    000000000000030000030000640000005650384c0f0000002f03c000000710d1fffe0722a2ff0100\
+";
+
+fn bytes_of(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
 #[test]
 fn a_progressive_jpeg_without_its_last_scans_is_told() {
-    let digits = PROGRESSIVE.as_bytes().chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap());
-    let bytes: Vec<u8> = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+    let bytes = bytes_of(PROGRESSIVE);
     let photo = decode(&bytes).unwrap();
     assert_eq!((photo.width, photo.layout, photo.warnings.as_slice()), (16, Layout::Grey, &[][..]));
     for length in 0..bytes.len() {
@@ -303,6 +377,7 @@ fn what_is_no_still_picture_is_said_to_be_something_else() {
         [&8u32.to_be_bytes()[..], b"acTL", &2u32.to_be_bytes(), &0u32.to_be_bytes(), &crc(b"acTL\0\0\0\x02\0\0\0\0")];
     let apng = [&png[..33], &actl.concat(), &png[33..]].concat();
     assert!(matches!(decode(&apng), Err(PhotoError::Animated { format: Format::Png })), "{:?}", decode(&apng));
+    assert!(matches!(decode(&bytes_of(ANIMATED)), Err(PhotoError::Animated { format: Format::WebP })));
     let float = DynamicImage::new_rgb32f(4, 4);
     let mut tiff = std::io::Cursor::new(Vec::new());
     float.write_to(&mut tiff, image::ImageFormat::Tiff).unwrap();

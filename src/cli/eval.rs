@@ -248,7 +248,7 @@ fn one(
         let path = pair.baseline.as_ref().ok_or_else(|| named(&pair.input, &"no baseline of its name"))?;
         scores.push((score(path, &open(path)?)?, None));
     }
-    let input = deep(input);
+    let input = deep(&input);
     for (index, (_, restorer)) in restorers.iter().enumerate() {
         let started = Instant::now();
         let share = &mut |share| progress.within((index as f64 + share) / restorers.len() as f64);
@@ -260,15 +260,8 @@ fn one(
 }
 
 /// The same colours in 16 bits, so that the network's result is judged and not its rounding to 8.
-fn deep(photo: Photo) -> Photo {
-    match &photo.pixels {
-        Pixels::Sixteen(_) => photo,
-        Pixels::Eight(pixels) => {
-            let pixels =
-                Pixels::Sixteen(pixels.iter().map(|pixel| pixel.map(|level| u16::from(level) * 257)).collect());
-            photo.with_pixels(pixels)
-        }
-    }
+fn deep(photo: &Photo) -> Photo {
+    photo.with(Pixels::Sixteen(photo.pixels.to_sixteen()))
 }
 
 /// Every picture of a data set, and the means.

@@ -1,6 +1,8 @@
 //! From the bytes of a file to an upright photo.
 
-use super::{Format, Limits, Photo, PhotoError, Warning, exif, icc, tiff, whole, whole::Whole};
+use super::{
+    Format, Limits, Photo, PhotoError, Warning, colour, colour::Meaning, exif, icc, tiff, whole, whole::Whole, xmp,
+};
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
@@ -40,22 +42,39 @@ impl Photo {
         check_size(decoder.dimensions(), limits)?;
         let whole = whole::check(format, bytes)?;
 
+        if whole.other_colours {
+            warnings.push(Warning::CodePoints);
+        }
         let colour = decoder.color_type();
         if matches!(colour, ColorType::Rgb32F | ColorType::Rgba32F) {
             let what = "its samples are floating-point, of unknown range; convert it to 16 bits first".to_owned();
             return Err(PhotoError::Unsupported { format, what });
         }
         let profile = decoder.icc_profile().map_err(failed)?;
-        let (orientation, exif) = match decoder.exif_metadata().map_err(failed)? {
-            None => (decoder.orientation().map_err(failed)?, None),
+        let block = match format {
+            Format::Tiff => exif::of_tiff(bytes),
+            _ => decoder.exif_metadata().map_err(failed)?,
+        };
+        let (mut orientation, exif) = match block {
+            None => (None, None),
             Some(block) => match exif::settle(block) {
                 Some((orientation, block)) => (orientation, Some(block)),
                 None => {
                     warnings.push(Warning::ExifDropped);
-                    (Orientation::NoTransforms, None)
+                    (None, None)
                 }
             },
         };
+        if format == Format::Tiff {
+            orientation = Some(decoder.orientation().map_err(failed)?);
+        }
+        let mut xmp = decoder.xmp_metadata().map_err(failed)?;
+        if let Some(packet) = &mut xmp {
+            let found = xmp::settle(packet);
+            // EXIF's word comes first, as it does for viewers.
+            orientation = orientation.or(found);
+        }
+        let orientation = orientation.unwrap_or(Orientation::NoTransforms);
 
         let mut picture = if format == Format::Jpeg {
             if whole.stray_bytes {
@@ -73,13 +92,13 @@ impl Photo {
         };
         picture.apply_orientation(orientation);
 
-        let mut photo = Photo { format: Some(format), exif, warnings, ..Photo::from(picture) };
+        let mut photo = Photo { format: Some(format), exif, xmp, warnings, ..Photo::from(picture) };
         if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
             if !icc::fits(&profile, photo.layout) {
                 photo.warnings.push(Warning::ProfileDropped);
             } else {
-                if !icc::is_srgb(&profile) {
-                    photo.warnings.push(Warning::ForeignProfile);
+                if matches!(colour::meaning(&profile, photo.layout), Meaning::Unusable) {
+                    photo.warnings.push(Warning::UnusableProfile);
                 }
                 photo.icc = Some(profile);
             }

@@ -20,7 +20,7 @@ impl From<DynamicImage> for Photo {
         } else {
             Pixels::Sixteen(picture.into_rgba16().pixels().map(|p| p.0).collect())
         };
-        Photo { width, height, pixels, layout, format: None, icc: None, exif: None, warnings: Vec::new() }
+        Photo { width, height, pixels, layout, format: None, icc: None, exif: None, xmp: None, warnings: Vec::new() }
     }
 }
 
@@ -67,7 +67,7 @@ where
 }
 
 /// Rec. 709 luma with weights that sum to one exactly, so that grey stays the grey it was.
-fn luma<S: Copy + Into<u32> + TryFrom<u32>>([r, g, b, _]: [S; 4]) -> S {
+pub(crate) fn luma<S: Copy + Into<u32> + TryFrom<u32>>([r, g, b, _]: [S; 4]) -> S {
     let sum = 2126 * r.into() + 7152 * g.into() + 722 * b.into();
     S::try_from((sum + 5000) / 10000).unwrap_or(g)
 }

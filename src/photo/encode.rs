@@ -1,14 +1,21 @@
 //! From a photo to the bytes of a file.
 
-use super::{Format, Layout, Photo, PhotoError, Pixels, Warning};
-use image::codecs::{bmp::BmpEncoder, jpeg::JpegEncoder, png::PngEncoder, tiff::TiffEncoder, webp::WebPEncoder};
-use image::{ExtendedColorType, ImageEncoder, ImageError};
+use super::format::JPEG_XMP;
+use super::{Format, Layout, Photo, PhotoError, Pixels, Warning, exif, round_to_eight};
+use image::codecs::{bmp::BmpEncoder, jpeg::JpegEncoder};
+use image::{DynamicImage, ImageEncoder, ImageError};
 use std::borrow::Cow;
 use std::io::Cursor;
+use tiff::TiffResult;
+use tiff::encoder::{TiffEncoder, TiffValue, colortype};
+use tiff::tags::Tag;
 
 /// The JPEG quality used when none is asked for: at 95, without chroma subsampling, the loss is below what the network
 /// restores.
 pub const JPEG_QUALITY: u8 = 95;
+
+/// TIFF's number for an XMP packet.
+const XMP: u16 = 700;
 
 impl Photo {
     /// What this format would not keep of the photo. Worth asking before the work, not after.
@@ -37,11 +44,14 @@ impl Photo {
         if self.exif.as_ref().is_some_and(|exif| exif.len() > format.longest_exif()) {
             losses.push(Warning::ExifLost(format));
         }
+        if self.xmp.as_ref().is_some_and(|xmp| xmp.len() > format.longest_xmp()) {
+            losses.push(Warning::XmpLost(format));
+        }
         Ok(losses)
     }
 
     /// The photo as a file of this format: its own layout where the format has it, else the next wider one, and its
-    /// profile and EXIF. `quality`, 1 to 100, is for JPEG; the others are lossless.
+    /// profile, EXIF and XMP. `quality`, 1 to 100, is for JPEG; the others are lossless.
     ///
     /// # Errors
     ///
@@ -49,16 +59,26 @@ impl Photo {
     pub fn encode(&self, format: Format, quality: u8) -> Result<Vec<u8>, PhotoError> {
         self.losses(format)?;
         let photo = self.shaped_for(format);
+        let picture = photo.to_dynamic_image();
         let mut bytes = Cursor::new(Vec::new());
+        let refused = |reason: String| PhotoError::Encode { format, reason };
         match format {
-            Format::Png => photo.feed(format, PngEncoder::new(&mut bytes)),
-            // Without chroma subsampling, whatever its documentation says.
-            Format::Jpeg => photo.feed(format, JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100))),
-            Format::WebP => photo.feed(format, WebPEncoder::new_lossless(&mut bytes)),
-            Format::Tiff => photo.feed(format, TiffEncoder::new(&mut bytes)),
-            Format::Bmp => photo.feed(format, BmpEncoder::new(&mut bytes)),
-        }
-        .map_err(|error| PhotoError::Encode { format, reason: error.to_string() })?;
+            Format::Png => write_png(&photo, &picture, &mut bytes).map_err(|error| refused(error.to_string())),
+            Format::Jpeg => {
+                // Without chroma subsampling, whatever its documentation says.
+                let encoder = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100));
+                write_jpeg(&photo, &picture, encoder).map_err(|error| refused(error.to_string()))?;
+                if let Some(xmp) = photo.xmp.as_ref().filter(|xmp| xmp.len() <= format.longest_xmp()) {
+                    insert_xmp(bytes.get_mut(), xmp);
+                }
+                Ok(())
+            }
+            Format::WebP => write_webp(&photo, &picture, &mut bytes).map_err(|error| refused(error.to_string())),
+            Format::Tiff => write_tiff(&photo, &picture, &mut bytes).map_err(|error| refused(error.to_string())),
+            Format::Bmp => {
+                picture.write_with_encoder(BmpEncoder::new(&mut bytes)).map_err(|error| refused(error.to_string()))
+            }
+        }?;
         Ok(bytes.into_inner())
     }
 
@@ -83,22 +103,111 @@ impl Photo {
         let icc = self.icc.clone().filter(|_| layout.has_colour() == self.layout.has_colour());
         Cow::Owned(Photo { layout, pixels: pixels.unwrap_or_else(|| self.pixels.clone()), icc, ..self.clone() })
     }
+}
 
-    fn feed(&self, format: Format, mut encoder: impl ImageEncoder) -> Result<(), ImageError> {
-        // An encoder that keeps neither says so here; `losses` has told.
-        if let Some(icc) = &self.icc {
-            let _ = encoder.set_icc_profile(icc.clone());
-        }
-        if let Some(exif) = self.exif.as_ref().filter(|exif| exif.len() <= format.longest_exif()) {
-            let _ = encoder.set_exif_metadata(exif.clone());
-        }
-        let picture = self.to_dynamic_image();
-        let colour = ExtendedColorType::from(picture.color());
-        encoder.write_image(picture.as_bytes(), picture.width(), picture.height(), colour)
+fn write_png(photo: &Photo, picture: &DynamicImage, file: &mut Cursor<Vec<u8>>) -> Result<(), png::EncodingError> {
+    let mut info = png::Info::with_size(picture.width(), picture.height());
+    info.icc_profile = photo.icc.as_deref().map(Cow::Borrowed);
+    info.exif_metadata = photo.exif.as_deref().map(Cow::Borrowed);
+    // A packet that is not UTF-8 is none.
+    if let Some(text) = photo.xmp.as_deref().and_then(|xmp| std::str::from_utf8(xmp).ok()) {
+        info.utf8_text.push(png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", text));
+    }
+    let mut encoder = png::Encoder::with_info(file, info)?;
+    encoder.set_color(match (photo.layout.has_colour(), photo.layout.has_alpha()) {
+        (false, false) => png::ColorType::Grayscale,
+        (false, true) => png::ColorType::GrayscaleAlpha,
+        (true, false) => png::ColorType::Rgb,
+        (true, true) => png::ColorType::Rgba,
+    });
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_filter(png::Filter::Adaptive);
+    let sixteen = photo.pixels.bits() == 16;
+    encoder.set_depth(if sixteen { png::BitDepth::Sixteen } else { png::BitDepth::Eight });
+    let mut writer = encoder.write_header()?;
+    if sixteen {
+        let samples: &[u16] = bytemuck::cast_slice(picture.as_bytes());
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_be_bytes()).collect();
+        writer.write_image_data(&bytes)?;
+    } else {
+        writer.write_image_data(picture.as_bytes())?;
+    }
+    writer.finish()
+}
+
+fn write_jpeg(photo: &Photo, picture: &DynamicImage, mut encoder: impl ImageEncoder) -> Result<(), ImageError> {
+    // The encoder takes both; `losses` has told of a block that is too long.
+    if let Some(icc) = &photo.icc {
+        let _ = encoder.set_icc_profile(icc.clone());
+    }
+    if let Some(exif) = photo.exif.as_ref().filter(|exif| exif.len() <= Format::Jpeg.longest_exif()) {
+        let _ = encoder.set_exif_metadata(exif.clone());
+    }
+    picture.write_with_encoder(encoder)
+}
+
+/// Puts the packet into a segment of its own, behind those that open the file.
+fn insert_xmp(jpeg: &mut Vec<u8>, xmp: &[u8]) {
+    let mut at = 2;
+    while let [0xff, 0xe0 | 0xe1, high, low, ..] = jpeg[at..] {
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    let length = (2 + JPEG_XMP.len() + xmp.len()) as u16;
+    let segment = [&[0xff, 0xe1], &length.to_be_bytes()[..], JPEG_XMP, xmp].concat();
+    jpeg.splice(at..at, segment);
+}
+
+fn write_webp(
+    photo: &Photo,
+    picture: &DynamicImage,
+    file: &mut Cursor<Vec<u8>>,
+) -> Result<(), image_webp::EncodingError> {
+    let mut encoder = image_webp::WebPEncoder::new(file);
+    // What is absent is empty there.
+    encoder.set_icc_profile(photo.icc.clone().unwrap_or_default());
+    encoder.set_exif_metadata(photo.exif.clone().unwrap_or_default());
+    encoder.set_xmp_metadata(photo.xmp.clone().unwrap_or_default());
+    let colour = match (photo.layout.has_colour(), photo.layout.has_alpha()) {
+        (false, false) => image_webp::ColorType::L8,
+        (false, true) => image_webp::ColorType::La8,
+        (true, false) => image_webp::ColorType::Rgb8,
+        (true, true) => image_webp::ColorType::Rgba8,
+    };
+    encoder.encode(picture.as_bytes(), picture.width(), picture.height(), colour)
+}
+
+fn write_tiff(photo: &Photo, picture: &DynamicImage, file: &mut Cursor<Vec<u8>>) -> TiffResult<()> {
+    match picture {
+        DynamicImage::ImageLuma8(image) => write_tiff_of::<colortype::Gray8>(photo, image.as_raw(), file),
+        DynamicImage::ImageLuma16(image) => write_tiff_of::<colortype::Gray16>(photo, image.as_raw(), file),
+        DynamicImage::ImageRgb8(image) => write_tiff_of::<colortype::RGB8>(photo, image.as_raw(), file),
+        DynamicImage::ImageRgb16(image) => write_tiff_of::<colortype::RGB16>(photo, image.as_raw(), file),
+        DynamicImage::ImageRgba16(image) => write_tiff_of::<colortype::RGBA16>(photo, image.as_raw(), file),
+        picture => write_tiff_of::<colortype::RGBA8>(photo, picture.to_rgba8().as_raw(), file),
     }
 }
 
-/// 16 bits to 8, to the nearest: both ends of the range stay where they are.
-fn round_to_eight(sample: u16) -> u8 {
-    ((u32::from(sample) + 128) / 257) as u8
+fn write_tiff_of<C: colortype::ColorType>(
+    photo: &Photo,
+    samples: &[C::Inner],
+    file: &mut Cursor<Vec<u8>>,
+) -> TiffResult<()>
+where
+    [C::Inner]: TiffValue,
+{
+    let mut encoder = TiffEncoder::new(file)?;
+    let directories = photo.exif.as_deref().and_then(exif::Directories::read);
+    let links = directories.as_ref().map_or(Ok(Vec::new()), |directories| directories.write_linked(&mut encoder))?;
+    let mut image = encoder.new_image::<C>(photo.width as u32, photo.height as u32)?;
+    // Before the photograph's own tags, which may know a resolution that replaces the encoder's.
+    if let Some(directories) = &directories {
+        directories.write_main(image.encoder(), &links)?;
+    }
+    if let Some(icc) = &photo.icc {
+        image.encoder().write_tag(Tag::IccProfile, &icc[..])?;
+    }
+    if let Some(xmp) = &photo.xmp {
+        image.encoder().write_tag(Tag::Unknown(XMP), &xmp[..])?;
+    }
+    image.write_data(samples)
 }

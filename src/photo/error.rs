@@ -19,7 +19,7 @@ pub enum PhotoError {
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
     /// The system would not take the bytes. No partial file is left.
-    #[error("cannot be written: {0}; nothing was left behind")]
+    #[error("cannot be written: {0}{remedy}; nothing was left behind", remedy = remedy(.0))]
     Write(std::io::Error),
     /// No file there to read a picture from: no bytes.
     #[error("is empty (0 bytes)")]
@@ -47,7 +47,7 @@ pub enum PhotoError {
     /// The header claims more pixels than the limit.
     #[error(
         "claims {width} x {height} pixels, over the limit of {limit} in all: a decompression bomb, or a picture that \
-         needs a higher limit"
+         needs a higher limit (--max-pixels)"
     )]
     TooLarge {
         /// Claimed width.
@@ -82,7 +82,7 @@ pub enum PhotoError {
         reason: String,
     },
     /// Memory ran out.
-    #[error("needs more memory than there is")]
+    #[error("needs more memory than there is: close other programs, or restore a smaller picture")]
     OutOfMemory,
     /// Transparency into a format that has none.
     #[error("{format} holds no transparency and the picture has some: write .png, .webp or .tif, and nothing is lost")]
@@ -112,6 +112,17 @@ pub enum PhotoError {
     },
 }
 
+/// What to do about a file that can't be written.
+fn remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room there or choose another place with -o",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "; choose a place that you may write to with -o",
+        ErrorKind::AlreadyExists => "; use --overwrite to replace it or --skip-existing to leave it",
+        _ => "",
+    }
+}
+
 impl PhotoError {
     /// Says which file it happened to. An error that already knows is left as it is.
     pub fn at(self, path: &Path) -> Self {
@@ -126,15 +137,18 @@ impl PhotoError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The model was trained on sRGB.
-    #[error("its colour profile is not sRGB: kept as it is, but the network was trained on sRGB")]
-    ForeignProfile,
+    /// A profile that can't be read, or that goes one way only. The network then takes the samples for sRGB.
+    #[error("its colour profile can't be converted to sRGB and back: the network takes its colours for sRGB")]
+    UnusableProfile,
     /// For instance a CMYK profile, after conversion to RGB.
     #[error("its colour profile is damaged or for another colour space than its pixels' and is not kept")]
     ProfileDropped,
     /// A gamma with no profile.
     #[error("its samples are coded with a gamma of {0}: treated as sRGB, and the note is not kept")]
     Gamma(String),
+    /// Code points in a PNG, for HDR or a wide gamut.
+    #[error("its colours are named by code points (cICP) other than sRGB's: treated as sRGB, and the note is not kept")]
+    CodePoints,
     /// No TIFF structure could be found in it.
     #[error("its EXIF data are damaged and not kept")]
     ExifDropped,
@@ -153,7 +167,10 @@ pub enum Warning {
     /// A profile into a format without.
     #[error("{0} is written without the colour profile: write .png, .jpg, .webp or .tif to keep the colours")]
     ProfileLost(Format),
-    /// EXIF into a format without.
-    #[error("{0} is written without the EXIF data: write .png, .jpg or .webp to keep them")]
+    /// EXIF into a format without, or longer than it can hold.
+    #[error("{0} is written without the EXIF data: write .png, .webp or .tif to keep them")]
     ExifLost(Format),
+    /// XMP into a format without, or longer than it can hold.
+    #[error("{0} is written without the XMP data: write .png, .webp or .tif to keep them")]
+    XmpLost(Format),
 }

@@ -1,32 +1,189 @@
-//! The EXIF block: a small TIFF structure whose orientation has to be applied once and then forgotten.
+//! The EXIF block: a small TIFF structure whose orientation has to be applied once and then forgotten. A TIFF file has
+//! the same entries among its own, so there they are picked out, and put back.
 
 use image::metadata::Orientation;
+use std::io::Cursor;
+use tiff::encoder::{DirectoryEncoder, TiffEncoder, TiffKindStandard};
+use tiff::tags::{Tag, Type};
+use tiff::{Directory, TiffResult};
 
 /// Reads the orientation and sets it to upright, strips the prefix some writers leave, and unlinks the thumbnail, which
 /// shows the picture unrestored. None if it is no EXIF.
-pub(super) fn settle(mut exif: Vec<u8>) -> Option<(Orientation, Vec<u8>)> {
+pub(super) fn settle(mut exif: Vec<u8>) -> Option<(Option<Orientation>, Vec<u8>)> {
     if exif.starts_with(b"Exif\0\0") {
         exif.drain(..6);
     }
-    let big_endian = match exif.first_chunk::<4>()? {
-        b"II*\0" => false,
-        b"MM\0*" => true,
-        _ => return None,
-    };
+    let reader = Reader::new(&exif)?;
+    let link = reader.link_to_second();
     // First the orientation: a link into the middle of the entries, in a damaged block, must not change it.
-    let orientation = Orientation::remove_from_exif_chunk(&mut exif).unwrap_or(Orientation::NoTransforms);
-    if let Some(link) = link_to_second(&exif, big_endian) {
+    let orientation = Orientation::remove_from_exif_chunk(&mut exif);
+    if let Some(link) = link {
         exif[link..link + 4].fill(0);
     }
     Some((orientation, exif))
 }
 
-/// Where the link from the first directory to the second, the thumbnail's, stands.
-fn link_to_second(exif: &[u8], big_endian: bool) -> Option<usize> {
-    let directory = *exif.get(4..)?.first_chunk()?;
-    let directory = if big_endian { u32::from_be_bytes(directory) } else { u32::from_le_bytes(directory) } as usize;
-    let entries = *exif.get(directory..)?.first_chunk()?;
-    let entries = if big_endian { u16::from_be_bytes(entries) } else { u16::from_le_bytes(entries) };
-    let link = directory.checked_add(2 + 12 * usize::from(entries))?;
-    (directory >= 8 && link.checked_add(4)? <= exif.len()).then_some(link)
+/// The entries of a TIFF file that describe the photograph, as a block. None if there are none, or they can't be made
+/// out.
+pub(super) fn of_tiff(bytes: &[u8]) -> Option<Vec<u8>> {
+    let directories = Directories::read(bytes)?;
+    if directories.is_empty() {
+        return None;
+    }
+    let mut block = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut block).ok()?;
+    let links = directories.write_linked(&mut encoder).ok()?;
+    let mut main = encoder.image_directory().ok()?;
+    directories.write_main(&mut main, &links).ok()?;
+    main.finish().ok()?;
+    Some(block.into_inner())
+}
+
+/// Numbers of the entries that lead to further directories.
+const EXIF: u16 = 0x8769;
+const GPS: u16 = 0x8825;
+const INTEROPERABILITY: u16 = 0xa005;
+/// What the first directory says of the photograph, and not of how its samples are stored: description, make, model,
+/// resolution, software, date, artist, host, rating, copyright.
+const OF_THE_PHOTOGRAPH: [u16; 14] =
+    [0x010e, 0x010f, 0x0110, 0x011a, 0x011b, 0x0128, 0x0131, 0x0132, 0x013b, 0x013c, 0x4746, 0x4749, 0x8298, 0x9c9b];
+
+/// The entries of a block, sorted out of its first directory and the two below it.
+#[derive(Debug, Default)]
+pub(super) struct Directories {
+    main: Vec<Entry>,
+    exif: Vec<Entry>,
+    gps: Vec<Entry>,
+}
+
+/// An entry: its number, its type, its values in the machine's byte order.
+#[derive(Debug)]
+struct Entry {
+    tag: u16,
+    kind: Type,
+    bytes: Vec<u8>,
+}
+
+impl Directories {
+    /// Reads a block or a TIFF file. None if it is neither; what is damaged in it is left out.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let reader = Reader::new(bytes)?;
+        let first = reader.number(4, 4)?;
+        let main = reader.entries(first);
+        let below = |tag: u16| {
+            let link = main.iter().find(|entry| entry.tag == tag)?;
+            Some(reader.entries(u32::from_ne_bytes(*link.bytes.first_chunk()?) as usize))
+        };
+        let (mut exif, gps) = (below(EXIF).unwrap_or_default(), below(GPS).unwrap_or_default());
+        exif.retain(|entry| entry.tag != INTEROPERABILITY);
+        let main = main.into_iter().filter(|entry| OF_THE_PHOTOGRAPH.contains(&entry.tag)).collect();
+        Some(Self { main, exif, gps })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.main.is_empty() && self.exif.is_empty() && self.gps.is_empty()
+    }
+
+    /// Writes the directories below the first, and returns the entries that lead to them.
+    pub fn write_linked<W: std::io::Write + std::io::Seek>(
+        &self,
+        encoder: &mut TiffEncoder<W, TiffKindStandard>,
+    ) -> TiffResult<Vec<(u16, u32)>> {
+        let mut links = Vec::new();
+        for (tag, entries) in [(EXIF, &self.exif), (GPS, &self.gps)] {
+            if !entries.is_empty() {
+                let mut directory = encoder.extra_directory()?;
+                write(entries, &mut directory)?;
+                links.push((tag, directory.finish_with_offsets()?.offset));
+            }
+        }
+        Ok(links)
+    }
+
+    /// Writes the first directory's entries, and those that lead to the others.
+    pub fn write_main<W: std::io::Write + std::io::Seek>(
+        &self,
+        directory: &mut DirectoryEncoder<'_, W, TiffKindStandard>,
+        links: &[(u16, u32)],
+    ) -> TiffResult<()> {
+        write(&self.main, directory)?;
+        links.iter().try_for_each(|&(tag, offset)| directory.write_tag(Tag::from_u16_exhaustive(tag), offset))
+    }
+}
+
+fn write<W: std::io::Write + std::io::Seek>(
+    entries: &[Entry],
+    directory: &mut DirectoryEncoder<'_, W, TiffKindStandard>,
+) -> TiffResult<()> {
+    for Entry { tag, kind, bytes } in entries {
+        let written = directory.write_entry_bytes(*kind, bytes)?;
+        let mut one = Directory::empty();
+        one.extend([(Tag::from_u16_exhaustive(*tag), written)]);
+        directory.extend_from(&one);
+    }
+    Ok(())
+}
+
+/// A TIFF structure in either byte order.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    big_endian: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        match bytes.first_chunk::<4>()? {
+            b"II*\0" => Some(Self { bytes, big_endian: false }),
+            b"MM\0*" => Some(Self { bytes, big_endian: true }),
+            _ => None,
+        }
+    }
+
+    fn number(&self, at: usize, length: usize) -> Option<usize> {
+        let field = self.bytes.get(at..at.checked_add(length)?)?;
+        let add = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
+        Some(if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) })
+    }
+
+    /// Where the link from the first directory to the second, the thumbnail's, stands.
+    fn link_to_second(&self) -> Option<usize> {
+        let directory = self.number(4, 4)?;
+        let link = directory.checked_add(2 + 12 * self.number(directory, 2)?)?;
+        (directory >= 8 && link.checked_add(4)? <= self.bytes.len()).then_some(link)
+    }
+
+    /// The entries of the directory at `at` that can be read, each of a number once, as writers demand.
+    fn entries(&self, at: usize) -> Vec<Entry> {
+        let count = self.number(at, 2).unwrap_or(0);
+        let mut entries: Vec<Entry> =
+            (0..count).map_while(|index| at.checked_add(2 + 12 * index)).filter_map(|at| self.entry(at)).collect();
+        entries.sort_by_key(|entry| entry.tag);
+        entries.dedup_by_key(|entry| entry.tag);
+        entries
+    }
+
+    fn entry(&self, at: usize) -> Option<Entry> {
+        let tag = self.number(at, 2)? as u16;
+        let kind = Type::from_u16(self.number(at + 2, 2)? as u16)?;
+        let length = bytes_of(kind)?.checked_mul(self.number(at + 4, 4)?)?;
+        let from = if length <= 4 { at + 8 } else { self.number(at + 8, 4)? };
+        let mut bytes = self.bytes.get(from..from.checked_add(length)?)?.to_vec();
+        if self.big_endian != cfg!(target_endian = "big") {
+            // A fraction is two numbers.
+            let number = if matches!(kind, Type::RATIONAL | Type::SRATIONAL) { 4 } else { bytes_of(kind)? };
+            bytes.chunks_exact_mut(number).for_each(<[u8]>::reverse);
+        }
+        Some(Entry { tag, kind, bytes })
+    }
+}
+
+/// Bytes of a value. None for types of BigTIFF, which have no place here.
+fn bytes_of(kind: Type) -> Option<usize> {
+    match kind {
+        Type::BYTE | Type::SBYTE | Type::ASCII | Type::UNDEFINED => Some(1),
+        Type::SHORT | Type::SSHORT => Some(2),
+        Type::LONG | Type::SLONG | Type::FLOAT | Type::IFD => Some(4),
+        Type::RATIONAL | Type::SRATIONAL | Type::DOUBLE => Some(8),
+        _ => None,
+    }
 }

@@ -4,6 +4,9 @@ use super::PhotoError;
 use std::fmt;
 use std::path::Path;
 
+/// What opens the JPEG segment of an XMP packet.
+pub(super) const JPEG_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
 /// A file format that is both read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -95,10 +98,18 @@ impl Format {
     /// The longest EXIF block that can be written, in bytes; 0 where none can.
     pub fn longest_exif(self) -> usize {
         match self {
-            Format::Png | Format::WebP => i32::MAX as usize,
+            Format::Png | Format::WebP | Format::Tiff => i32::MAX as usize,
             // One segment with its length and its prefix.
             Format::Jpeg => 65535 - 2 - 6,
-            Format::Tiff | Format::Bmp => 0,
+            Format::Bmp => 0,
+        }
+    }
+
+    /// The longest XMP packet that can be written, in bytes; 0 where none can.
+    pub fn longest_xmp(self) -> usize {
+        match self {
+            Format::Jpeg => 65535 - 2 - JPEG_XMP.len(),
+            _ => self.longest_exif(),
         }
     }
 

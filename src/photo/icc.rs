@@ -1,4 +1,4 @@
-//! What needs to be known of a colour profile: whether it speaks of these pixels at all, and whether it is sRGB.
+//! What needs to be known of a colour profile: whether it speaks of these pixels at all, and what it calls itself.
 
 use super::Layout;
 
@@ -8,9 +8,8 @@ pub(super) fn fits(profile: &[u8], layout: Layout) -> bool {
     profile.get(36..40) == Some(b"acsp") && profile.get(16..20) == Some(space)
 }
 
-/// Whether the profile is sRGB or its grey sibling, by the name it gives itself, in ASCII (version 2) or UTF-16
-/// (version 4). A profile's curves can be written in too many ways for a comparison of numbers.
-pub(super) fn is_srgb(profile: &[u8]) -> bool {
+/// Whether the profile calls itself sRGB, in ASCII (version 2) or UTF-16 (version 4).
+pub(super) fn names_srgb(profile: &[u8]) -> bool {
     [b"sRGB".as_slice(), b"\0s\0R\0G\0B", b"s\0R\0G\0B\0"]
         .iter()
         .any(|name| profile.windows(name.len()).any(|window| window == *name))

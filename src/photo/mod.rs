@@ -14,6 +14,7 @@
 //! # Ok::<(), irnext::photo::PhotoError>(())
 //! ```
 
+mod colour;
 mod decode;
 mod dynamic;
 mod encode;
@@ -24,7 +25,10 @@ mod icc;
 mod tiff;
 mod whole;
 mod write;
+mod xmp;
 
+pub use colour::ColourSpace;
+pub(crate) use dynamic::luma;
 pub use encode::JPEG_QUALITY;
 pub use error::{PhotoError, Warning};
 pub use format::Format;
@@ -47,6 +51,8 @@ pub struct Photo {
     pub icc: Option<Vec<u8>>,
     /// The EXIF block, a TIFF structure, without an orientation to be applied and without its thumbnail.
     pub exif: Option<Vec<u8>>,
+    /// The XMP packet, UTF-8, without an orientation to be applied.
+    pub xmp: Option<Vec<u8>>,
     /// What was noticed while reading.
     pub warnings: Vec<Warning>,
 }
@@ -80,6 +86,32 @@ impl Pixels {
         match self {
             Pixels::Eight(_) => 8,
             Pixels::Sixteen(_) => 16,
+        }
+    }
+
+    /// The same in 16 bits.
+    pub fn to_sixteen(&self) -> Vec<[u16; 4]> {
+        match self {
+            Pixels::Eight(pixels) => pixels.iter().map(|pixel| pixel.map(|sample| u16::from(sample) * 257)).collect(),
+            Pixels::Sixteen(pixels) => pixels.clone(),
+        }
+    }
+
+    /// Rounded to 8 bits, to the nearest, if the others have 8.
+    pub fn in_depth_of(self, others: &Pixels) -> Self {
+        match (self, others) {
+            (Pixels::Sixteen(pixels), Pixels::Eight(_)) => {
+                Pixels::Eight(pixels.into_iter().map(|pixel| pixel.map(round_to_eight)).collect())
+            }
+            (pixels, _) => pixels,
+        }
+    }
+
+    /// Whether any pixel is fully transparent.
+    pub fn has_transparent(&self) -> bool {
+        match self {
+            Pixels::Eight(pixels) => pixels.iter().any(|p| p[3] == 0),
+            Pixels::Sixteen(pixels) => pixels.iter().any(|p| p[3] == 0),
         }
     }
 
@@ -131,13 +163,37 @@ impl Default for Limits {
 }
 
 impl Photo {
-    /// This photo with other pixels of the same size, its restored ones; depth may differ.
+    /// The space of its samples if that is not sRGB and its profile can be used.
+    pub fn colour_space(&self) -> Option<ColourSpace> {
+        match colour::meaning(self.icc.as_deref()?, self.layout) {
+            colour::Meaning::Other(space) => Some(space),
+            colour::Meaning::Srgb | colour::Meaning::Unusable => None,
+        }
+    }
+
+    /// A photo like this one of other pixels of the same size, its restored ones; depth may differ.
     ///
     /// # Panics
     ///
     /// If the number of pixels differs.
-    pub fn with_pixels(self, pixels: Pixels) -> Self {
+    pub fn with(&self, pixels: Pixels) -> Self {
         assert_eq!(pixels.len(), self.pixels.len(), "the restored picture has another size");
-        Photo { pixels, ..self }
+        let (icc, exif, xmp, warnings) = (self.icc.clone(), self.exif.clone(), self.xmp.clone(), self.warnings.clone());
+        Photo {
+            width: self.width,
+            height: self.height,
+            pixels,
+            layout: self.layout,
+            format: self.format,
+            icc,
+            exif,
+            xmp,
+            warnings,
+        }
     }
+}
+
+/// 16 bits to 8, to the nearest: both ends of the range stay where they are.
+fn round_to_eight(sample: u16) -> u8 {
+    ((u32::from(sample) + 128) / 257) as u8
 }

@@ -12,6 +12,8 @@ pub(super) struct Whole {
     pub scan_end: Option<usize>,
     /// A progressive JPEG without its last scans: the picture is all there, but coarse.
     pub coarse: bool,
+    /// A PNG whose colours are named by code points (cICP), and not as sRGB.
+    pub other_colours: bool,
 }
 
 /// Walks the container to its end mark.
@@ -105,12 +107,15 @@ impl Refinement {
 /// From chunk to chunk up to IEND with its check sum.
 fn png(bytes: &[u8]) -> Option<Whole> {
     let mut rest = bytes.get(8..)?;
+    let mut whole = Whole::default();
     loop {
         let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
         let is_end = rest.get(4..8)? == b"IEND";
+        // BT.709's primaries (1) and sRGB's curve (13), or none named (2).
+        whole.other_colours |= rest.get(4..8)? == b"cICP" && !matches!(rest.get(8..10)?, [1 | 2, 13 | 2]);
         rest = rest.get(length.checked_add(12)?..)?;
         if is_end {
-            return Some(Whole::default());
+            return Some(whole);
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Floor 8: photo in, photo out: a model on a device, or on the CPU executor where there is none.
 
 mod cpu;
+mod faithful;
+mod fill;
+mod turns;
+
+pub use faithful::Adjustments;
 
 use crate::compile::{self, Frame, PlanError, compile_picture};
 use crate::gpu::{AdapterChoice, Backing, Gpu, GpuError, ShaderError, choose};
@@ -138,7 +143,7 @@ impl Restorer {
         &self.model
     }
 
-    /// The photo, restored: same size, depth, layout, alpha.
+    /// The photo, restored: same size, depth, layout, alpha and colour space.
     ///
     /// # Errors
     /// When the device can't run a picture of this size, fails, or the result is not finite.
@@ -151,16 +156,26 @@ impl Restorer {
     /// # Errors
     /// As [`Restorer::restore`].
     pub fn restore_with(&self, photo: &Photo, progress: &mut dyn FnMut(f64)) -> Result<Photo, RestoreError> {
-        let sixteen = matches!(photo.pixels, Pixels::Sixteen(_));
-        let frame = Frame { height: photo.height, width: photo.width, sixteen };
+        self.restore_adjusted(photo, &Adjustments::default(), progress)
+    }
+
+    /// What the network makes of sRGB pixels; their alpha comes back as it was.
+    fn through_network(
+        &self,
+        width: usize,
+        height: usize,
+        pixels: &Pixels,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Pixels, RestoreError> {
+        let frame = Frame { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
         let (pixels, not_finite) = match &self.executor {
-            Executor::Gpu(gpu) => self.on_gpu(gpu, frame, &photo.pixels, progress)?,
-            Executor::Cpu(_) => cpu::restore(&self.graph(frame)?, frame, &photo.pixels, progress),
+            Executor::Gpu(gpu) => self.on_gpu(gpu, frame, pixels, progress)?,
+            Executor::Cpu(_) => cpu::restore(&self.graph(frame)?, frame, pixels, progress),
         };
         if not_finite > 0 {
             return Err(RestoreError::NotFinite { pixels: not_finite, model: self.model.name.clone() });
         }
-        Ok(photo.clone().with_pixels(pixels))
+        Ok(pixels)
     }
 
     /// An image, restored.
