@@ -26,6 +26,8 @@ mod tiff;
 mod whole;
 mod write;
 mod xmp;
+mod y4m;
+pub mod ycbcr;
 
 pub use colour::ColourSpace;
 pub(crate) use dynamic::luma;
@@ -33,6 +35,7 @@ pub use encode::JPEG_QUALITY;
 pub use error::{PhotoError, Warning};
 pub use format::Format;
 pub use write::{create_parent, same_file, write_atomic, write_new};
+pub use y4m::{Header, VideoError, VideoReader, VideoWriter};
 
 /// A picture in memory, upright.
 #[derive(Clone, Debug, PartialEq)]
