@@ -198,3 +198,54 @@ fn a_reader_that_has_seen_enough_is_no_panic() {
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.code() != Some(0) && !said.contains("panicked"), "{:?}: {said}", done.status);
 }
+
+#[test]
+fn names_formats_and_comparisons_are_as_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let small = image::open("tests/data/photos/hazy.png").expect("opens").crop_imm(0, 0, 90, 70);
+    let input = folder.path().join("hazy.png");
+    small.save(&input).expect("is written");
+    let done = irnext(&["restore", text(&input), "--suffix", "-clear", "--format", "jpeg", "--compare", "side"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let at = |name: &str| image::open(folder.path().join(name)).expect("opens").to_rgb8();
+    let (before, after, both) = (at("hazy.png"), at("hazy-clear.jpg"), at("hazy-clear.before-after.jpg"));
+    assert_eq!(both.dimensions(), (180, 70));
+    let half = |x| image::imageops::crop_imm(&both, x, 0, 90, 70).to_image();
+    assert!(decibels(&half(0), &before) > 35.0 && decibels(&half(90), &after) > 35.0);
+    let split = folder.path().join("split.png");
+    let done =
+        irnext(&["restore", text(&input), "-o", text(&split), "--compare", "split", "--strength", "0.5", "--tta"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (restored, split) = (at("split.png"), at("split.before-after.png"));
+    assert_eq!((split.get_pixel(0, 5), split.get_pixel(89, 5)), (before.get_pixel(0, 5), restored.get_pixel(89, 5)));
+    assert_eq!(split.get_pixel(45, 5), &image::Rgb([255; 3]));
+}
+
+#[test]
+fn help_fits_a_screen_and_begins_with_examples() {
+    for columns in ["80", "100"] {
+        let help = Command::new(env!("CARGO_BIN_EXE_irnext"))
+            .args(["restore", "-h"])
+            .env("COLUMNS", columns)
+            .env_remove("IRNEXT_DEVICE")
+            .output()
+            .expect("starts");
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        assert!(help.starts_with("Examples:\n  irnext restore"), "{help}");
+        assert!(help.lines().count() <= 45, "{} lines:\n{help}", help.lines().count());
+    }
+}
+
+#[test]
+fn completions_and_man_pages_name_every_option() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = irnext(&["completions", shell]);
+        assert!(script.status.success());
+        assert!(String::from_utf8_lossy(&script.stdout).contains("skip-existing"), "{shell}");
+    }
+    let page = irnext(&["man", "restore"]);
+    let page = String::from_utf8_lossy(&page.stdout).into_owned();
+    assert!(page.contains(".TH irnext-restore 1") && page.contains("skip\\-existing"), "{page}");
+    assert!(String::from_utf8_lossy(&irnext(&["man"]).stdout).contains("130"));
+    assert_eq!(irnext(&["man", "nothing"]).status.code(), Some(1));
+}

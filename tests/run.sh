@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# All tests, GPU kernels included: installs a software Vulkan driver (Mesa's lavapipe) where there is no adapter, runs
-# every test, then those of a device once more on a newer driver that is unpacked into target/, with subgroups of 8 and of
-# 4. Where that driver can't be had it says so; with CI=true that is a failure.
+# All tests, GPU kernels included: installs a software Vulkan driver (Mesa's lavapipe) where there is no adapter and
+# ffmpeg where it is missing, runs every test, then those of a device once more on a newer driver that is unpacked into
+# target/, with subgroups of 8 and of 4. Where that driver can't be had it says so; with CI=true that is a failure.
 #   tests/run.sh [ARGS…]      ARGS go to `cargo test`, on the system's driver only
 set -euo pipefail
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}" # without it Mesa complains on standard error
@@ -23,6 +23,19 @@ if ! devices | grep -q '"device"'; then
     exit 1
   fi
   devices | grep -q '"device"' || { echo "still no Vulkan adapter after installing Mesa's driver" >&2; exit 1; }
+fi
+if ! command -v ffmpeg >/dev/null; then
+  echo "no ffmpeg, which the tests of --video need: installing it" >&2
+  if command -v apt-get >/dev/null; then
+    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+    $sudo apt-get update -qq
+    $sudo apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null
+  elif command -v dnf >/dev/null; then sudo dnf install -y -q ffmpeg-free
+  elif command -v pacman >/dev/null; then sudo pacman -S --noconfirm --needed ffmpeg
+  else
+    echo "install ffmpeg and run this again" >&2
+    exit 1
+  fi
 fi
 ./target/release/irnext devices
 cargo test --release --locked "$@"

@@ -17,6 +17,23 @@ pub struct Job {
     pub output: Output,
     /// The format it is written in.
     pub format: Format,
+    /// Where a picture of before and after goes, in the same format.
+    pub comparison: Option<PathBuf>,
+}
+
+/// How outputs are named, and what happens to those that are there already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// Outputs that exist may be replaced.
+    pub overwrite: bool,
+    /// Pictures whose output exists are left out.
+    pub skip_existing: bool,
+    /// The format of all outputs, which then have its extension.
+    pub format: Option<Format>,
+    /// What is put behind each name, before its extension. Without an OUT, the outputs lie beside the inputs.
+    pub suffix: Option<String>,
+    /// Every output has a picture of before and after beside it.
+    pub comparisons: bool,
 }
 
 /// Where a picture comes from.
@@ -58,10 +75,12 @@ impl fmt::Display for Output {
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// At least one, in the order of the arguments, a folder's in the order of names.
+    /// In the order of the arguments, a folder's in the order of names.
     pub jobs: Vec<Job>,
     /// What was met in folders and could not be followed: links in circles, folders that can't be read.
     pub warnings: Vec<String>,
+    /// How many pictures were left out since their outputs exist.
+    pub skipped: usize,
 }
 
 /// Why there is no plan.
@@ -72,11 +91,14 @@ pub enum FilesError {
     #[error("no input: name files, folders or globs, or - for standard input")]
     NoInput,
     /// No OUT, and not from standard input either.
-    #[error("no output: say where with -o FILE, -o FOLDER/ or -o - for standard output")]
+    #[error("no output: say where with -o FILE, -o FOLDER/, -o - for standard output, or --suffix to put it beside")]
     NoOutput,
     /// An IN that isn't there.
     #[error("{0}: no such file or folder")]
     Missing(String),
+    /// A link whose end is not there.
+    #[error("{0}: is a link that leads nowhere, or in a circle; name the picture itself")]
+    DeadLink(PathBuf),
     /// A glob without a match, or one that can't be parsed.
     #[error("{0}: {1}")]
     Glob(String, String),
@@ -98,6 +120,15 @@ pub enum FilesError {
     /// An extension that can't be written.
     #[error("{0}: this format cannot be written; use .png, .jpg, .webp, .tif or .bmp (or end in / to mean a folder)")]
     UnknownOutput(PathBuf),
+    /// `--format` says another format than OUT's extension.
+    #[error("{0}: is no name of a {1} file, which --format asks for; leave one of the two out")]
+    FormatAndName(PathBuf, Format),
+    /// `--suffix` with an OUT that is a file, or a suffix that is no part of a name.
+    #[error("--suffix is a part of names (not `{0}`) in a folder or beside the inputs; leave it out to name one file")]
+    Suffix(String),
+    /// A comparison has no place beside standard output.
+    #[error("--compare puts a picture beside the result, and there is nothing beside standard output; use -o FILE")]
+    CompareStdout,
     /// OUT lies in a folder that isn't there.
     #[error("{0}: its folder does not exist; make it first")]
     NoFolder(PathBuf),
@@ -123,7 +154,7 @@ pub enum FilesError {
         output: PathBuf,
     },
     /// An output that is there already.
-    #[error("{path}: exists already{}; use --overwrite to replace", and_more(*.more))]
+    #[error("{path}: exists already{}; use --overwrite to replace or --skip-existing to go on", and_more(*.more))]
     Exists {
         /// The first such.
         path: PathBuf,
@@ -141,20 +172,31 @@ fn and_more(more: usize) -> String {
 /// # Errors
 ///
 /// [`FilesError`], at the first thing that is wrong; nothing has been touched then.
-pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, overwrite: bool) -> Result<Plan, FilesError> {
+pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) -> Result<Plan, FilesError> {
+    if let Some(suffix) = naming.suffix.as_ref().filter(|suffix| suffix.is_empty() || suffix.contains(['/', '\\'])) {
+        return Err(FilesError::Suffix(suffix.clone()));
+    }
     let mut warnings = Vec::new();
-    let found = find(inputs, out, &mut warnings)?;
-    let jobs = match (out, found.as_slice()) {
-        (None, [Found { input: Input::Stdin, .. }]) => vec![to_stdout(&found[0])],
-        (None, _) => return Err(FilesError::NoOutput),
-        (Some(out), [one]) if out == Path::new("-") => vec![to_stdout(one)],
-        (Some(out), many) if out == Path::new("-") => {
-            return Err(FilesError::ManyIntoOne(many.len(), "standard output".to_owned()));
+    let mut found = find(inputs, out, &mut warnings)?;
+    let mut jobs = match (out, found.as_slice(), &naming.suffix) {
+        (None, [Found { input: Input::Stdin, .. }], None) => vec![to_stdout(&found[0], naming)?],
+        (None, [.., Found { input: Input::Path(_), .. }], Some(suffix)) => {
+            found.retain(|found| !found.from_folder || !ends_in(&found.place, suffix));
+            beside(&found, naming)
         }
-        (Some(out), _) => into_path(&found, out)?,
+        (None, ..) => return Err(FilesError::NoOutput),
+        (Some(out), [one], _) if out == Path::new("-") => vec![to_stdout(one, naming)?],
+        (Some(out), ..) if out == Path::new("-") => {
+            return Err(FilesError::ManyIntoOne(found.len(), "standard output".to_owned()));
+        }
+        (Some(out), ..) => into_path(&found, out, naming)?,
     };
-    check(&jobs, overwrite)?;
-    Ok(Plan { jobs, warnings })
+    check(&jobs, naming)?;
+    let all = jobs.len();
+    if naming.skip_existing {
+        jobs.retain(|job| !matches!(&job.output, Output::Path(path) if exists(path)));
+    }
+    Ok(Plan { skipped: all - jobs.len(), jobs, warnings })
 }
 
 /// An input, and its place in the output folder if there is one.
@@ -179,6 +221,8 @@ fn find<S: AsRef<OsStr>>(
             found.push(Found { input: Input::Stdin, place: "stdin.png".into(), from_folder: false });
         } else if path.exists() {
             enter(path, out, &mut found, warnings)?;
+        } else if exists(path) {
+            return Err(FilesError::DeadLink(path.to_owned()));
         } else {
             for path in expand(path)? {
                 enter(&path, out, &mut found, warnings)?;
@@ -247,29 +291,43 @@ fn place(name: PathBuf) -> PathBuf {
     name.into()
 }
 
-fn to_stdout(found: &Found) -> Job {
-    Job { input: found.input.clone(), output: Output::Stdout, format: Format::Png }
+fn to_stdout(found: &Found, naming: &Naming) -> Result<Job, FilesError> {
+    match &naming.suffix {
+        _ if naming.comparisons => Err(FilesError::CompareStdout),
+        Some(suffix) => Err(FilesError::Suffix(suffix.clone())),
+        None => {
+            let format = naming.format.unwrap_or(Format::Png);
+            Ok(Job { input: found.input.clone(), output: Output::Stdout, format, comparison: None })
+        }
+    }
 }
 
-fn into_path(found: &[Found], out: &Path) -> Result<Vec<Job>, FilesError> {
+/// The job that makes a file.
+fn job(found: &Found, output: PathBuf, naming: &Naming) -> Job {
+    let format = Format::from_path(&output).unwrap_or(Format::Png);
+    let comparison = naming.comparisons.then(|| with_suffix(&output, ".before-after"));
+    Job { input: found.input.clone(), output: Output::Path(output), format, comparison }
+}
+
+fn into_path(found: &[Found], out: &Path, naming: &Naming) -> Result<Vec<Job>, FilesError> {
     let slash = out.as_os_str().as_encoded_bytes().last().is_some_and(|&b| b == b'/' || b == MAIN_SEPARATOR as u8);
-    let job = |found: &Found, output: PathBuf| {
-        let format = Format::from_path(&output).unwrap_or(Format::Png);
-        Job { input: found.input.clone(), output: Output::Path(output), format }
-    };
     if !slash && !out.is_dir() && names_a_picture(out) {
         let [one] = found else { return Err(FilesError::ManyIntoOne(found.len(), out.display().to_string())) };
         if one.from_folder {
             return Err(FilesError::FolderIntoFile(out.to_owned()));
         }
-        if Format::from_path(out).is_none() {
-            return Err(FilesError::UnknownOutput(out.to_owned()));
+        let Some(named) = Format::from_path(out) else { return Err(FilesError::UnknownOutput(out.to_owned())) };
+        if let Some(format) = naming.format.filter(|&format| format != named) {
+            return Err(FilesError::FormatAndName(out.to_owned(), format));
+        }
+        if let Some(suffix) = &naming.suffix {
+            return Err(FilesError::Suffix(suffix.clone()));
         }
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
             return Err(FilesError::NoFolder(out.to_owned()));
         }
-        return Ok(vec![job(one, out.to_owned())]);
+        return Ok(vec![job(one, out.to_owned(), naming)]);
     }
     if let Some(file) = out.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir()) {
         return Err(FilesError::NotAFolder(file.to_owned()));
@@ -277,7 +335,56 @@ fn into_path(found: &[Found], out: &Path) -> Result<Vec<Job>, FilesError> {
     // Overlapping globs name a file twice; that is one job.
     let mut seen = HashSet::new();
     let once = found.iter().filter(|found| seen.insert((&found.input, &found.place)));
-    Ok(once.map(|found| job(found, out.join(&found.place))).collect())
+    Ok(once.map(|found| job(found, out.join(named(&found.place, naming)), naming)).collect())
+}
+
+/// Outputs in the folders of their inputs.
+fn beside(found: &[Found], naming: &Naming) -> Vec<Job> {
+    let mut seen = HashSet::new();
+    let paths = found.iter().filter_map(|found| match &found.input {
+        Input::Path(path) => Some((found, path)),
+        Input::Stdin => None,
+    });
+    let once = paths.filter(|(_, path)| seen.insert(*path));
+    once.map(|(found, path)| {
+        let place = found.place.file_name().map_or_else(|| path.clone(), |name| path.with_file_name(name));
+        job(found, named(&place, naming), naming)
+    })
+    .collect()
+}
+
+/// A place with the suffix and the extension that all outputs get.
+fn named(place: &Path, naming: &Naming) -> PathBuf {
+    let place = match &naming.suffix {
+        Some(suffix) => with_suffix(place, suffix),
+        None => place.to_owned(),
+    };
+    match naming.format {
+        Some(format) if Format::from_path(&place) != Some(format) => place.with_extension(format.extension()),
+        _ => place,
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(suffix);
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// Whether it is, by its name, the result of a run with this suffix.
+fn ends_in(path: &Path, suffix: &str) -> bool {
+    let of_a_comparison = format!("{suffix}.before-after");
+    let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
+    stem.ends_with(suffix.as_bytes()) || stem.ends_with(of_a_comparison.as_bytes())
+}
+
+/// Whether there is anything of this name, be it a link that leads nowhere.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Whether the extension is a picture's, be it one that can't be written: nobody means a folder by `out.gif`.
@@ -290,7 +397,7 @@ fn names_a_picture(path: &Path) -> bool {
         })
 }
 
-fn check(jobs: &[Job], overwrite: bool) -> Result<(), FilesError> {
+fn check(jobs: &[Job], naming: &Naming) -> Result<(), FilesError> {
     let mut inputs = HashMap::new();
     for job in jobs {
         if let Input::Path(path) = &job.input {
@@ -300,17 +407,19 @@ fn check(jobs: &[Job], overwrite: bool) -> Result<(), FilesError> {
     let mut outputs = HashMap::new();
     let mut existing = Vec::new();
     for job in jobs {
-        let Output::Path(path) = &job.output else { continue };
-        let place = resolved(path);
-        if let Some(input) = inputs.get(&place) {
-            return Err(FilesError::OverInput { input: input.to_string(), output: path.clone() });
-        }
-        if path.symlink_metadata().is_ok() && !overwrite {
-            existing.push(path);
-        }
-        if let Some(first) = outputs.insert(place, &job.input) {
-            let (first, second) = (first.to_string(), job.input.to_string());
-            return Err(FilesError::Collision { first, second, output: path.clone() });
+        let Output::Path(output) = &job.output else { continue };
+        for path in std::iter::once(output).chain(&job.comparison) {
+            let place = resolved(path);
+            if let Some(input) = inputs.get(&place) {
+                return Err(FilesError::OverInput { input: input.to_string(), output: path.clone() });
+            }
+            if exists(path) && !naming.overwrite && !naming.skip_existing {
+                existing.push(path);
+            }
+            if let Some(first) = outputs.insert(place, &job.input) {
+                let (first, second) = (first.to_string(), job.input.to_string());
+                return Err(FilesError::Collision { first, second, output: path.clone() });
+            }
         }
     }
     match existing.as_slice() {
@@ -351,9 +460,13 @@ mod tests {
     /// Plans with every path relative to `root`, and shows each job as `input > output`.
     fn ways(root: &TempDir, inputs: &[&str], out: &str) -> Result<Vec<String>, FilesError> {
         let inputs: Vec<_> = inputs.iter().map(|input| at(root, input)).collect();
-        let plan = plan(&inputs, Some(&at(root, out)), false)?;
+        let plan = plan(&inputs, Some(&at(root, out)), &Naming::default())?;
         let prefix = format!("{}/", root.path().display());
         Ok(plan.jobs.iter().map(|job| format!("{} > {}", job.input, job.output).replace(&prefix, "")).collect())
+    }
+
+    fn overwriting() -> Naming {
+        Naming { overwrite: true, ..Naming::default() }
     }
 
     fn at(root: &TempDir, path: &str) -> PathBuf {
@@ -386,7 +499,7 @@ mod tests {
     fn a_second_run_does_not_restore_the_first_ones_results() {
         let root = folder(&["in/a.png", "in/out/a.png"]);
         let inputs = [root.path().join("in")];
-        let plan = plan(&inputs, Some(&root.path().join("in/out")), true).unwrap();
+        let plan = plan(&inputs, Some(&root.path().join("in/out")), &overwriting()).unwrap();
         assert_eq!(plan.jobs.len(), 1);
     }
 
@@ -404,16 +517,19 @@ mod tests {
     #[test]
     fn standard_input_and_output() {
         let root = folder(&["a.png", "b.png"]);
-        let stdin = plan(&["-"], None, false).unwrap();
-        assert_eq!(stdin.jobs, [Job { input: Input::Stdin, output: Output::Stdout, format: Format::Png }]);
+        let stdin = plan(&["-"], None, &Naming::default()).unwrap();
+        assert_eq!(
+            stdin.jobs,
+            [Job { input: Input::Stdin, output: Output::Stdout, format: Format::Png, comparison: None }]
+        );
         assert_eq!(ways(&root, &["-"], "-").unwrap(), ["standard input > standard output"]);
         assert_eq!(ways(&root, &["-"], "c.jpg").unwrap(), ["standard input > c.jpg"]);
         assert_eq!(ways(&root, &["-"], "out/").unwrap(), ["standard input > out/stdin.png"]);
         assert_eq!(ways(&root, &["a.png"], "-").unwrap(), ["a.png > standard output"]);
         assert!(matches!(ways(&root, &["a.png", "b.png"], "-"), Err(FilesError::ManyIntoOne(2, _))));
         assert!(matches!(ways(&root, &["a.png", "-"], "out"), Err(FilesError::StdinAmongOthers)));
-        assert!(matches!(plan(&[at(&root, "a.png")], None, false), Err(FilesError::NoOutput)));
-        assert!(matches!(plan::<&str>(&[], None, false), Err(FilesError::NoInput)));
+        assert!(matches!(plan(&[at(&root, "a.png")], None, &Naming::default()), Err(FilesError::NoOutput)));
+        assert!(matches!(plan::<&str>(&[], None, &Naming::default()), Err(FilesError::NoInput)));
     }
 
     #[test]
@@ -424,8 +540,60 @@ mod tests {
         assert!(matches!(ways(&root, &["a.png"], "x/../a.png"), Err(FilesError::OverInput { .. })));
         assert!(matches!(ways(&root, &["x", "y"], "new"), Err(FilesError::Collision { .. })));
         assert!(matches!(ways(&root, &["a.png", "b.png"], "out"), Err(FilesError::Exists { more: 0, .. })));
-        assert_eq!(plan(&[at(&root, "b.png")], Some(&at(&root, "out")), true).unwrap().jobs.len(), 1);
+        assert_eq!(plan(&[at(&root, "b.png")], Some(&at(&root, "out")), &overwriting()).unwrap().jobs.len(), 1);
         assert!(matches!(ways(&root, &["empty"], "out"), Err(FilesError::EmptyFolder(_))));
+    }
+
+    #[test]
+    fn formats_and_suffixes_make_names() {
+        let root = folder(&["in/a.jpg", "in/deep/b.png", "in/a-clear.jpg", "c.jpeg"]);
+        let ways = |inputs: &[&str], out: Option<&str>, naming: &Naming| {
+            let inputs: Vec<_> = inputs.iter().map(|input| at(&root, input)).collect();
+            let plan = plan(&inputs, out.map(|out| at(&root, out)).as_deref(), naming)?;
+            let prefix = format!("{}/", root.path().display());
+            let outputs = plan.jobs.iter().map(|job| job.output.to_string().replace(&prefix, ""));
+            Ok::<_, FilesError>(outputs.collect::<Vec<_>>())
+        };
+        let clear = Naming { suffix: Some("-clear".into()), ..Naming::default() };
+        // Beside the inputs; what an earlier run made is not restored again.
+        assert!(matches!(ways(&["in"], None, &clear), Err(FilesError::Exists { .. })));
+        let going_on = Naming { skip_existing: true, ..clear.clone() };
+        assert_eq!(ways(&["in"], None, &going_on).unwrap(), ["in/deep/b-clear.png"]);
+        assert_eq!(ways(&["c.jpeg"], None, &clear).unwrap(), ["c-clear.jpeg"]);
+        let tiff = Naming { format: Some(Format::Tiff), ..clear.clone() };
+        assert_eq!(ways(&["c.jpeg", "in/deep"], Some("out"), &tiff).unwrap(), ["out/c-clear.tif", "out/b-clear.tif"]);
+        let jpeg = Naming { format: Some(Format::Jpeg), ..Naming::default() };
+        assert_eq!(ways(&["c.jpeg"], Some("out"), &jpeg).unwrap(), ["out/c.jpeg"]);
+        assert_eq!(ways(&["c.jpeg"], Some("d.jpg"), &jpeg).unwrap(), ["d.jpg"]);
+        assert!(matches!(ways(&["c.jpeg"], Some("d.png"), &jpeg), Err(FilesError::FormatAndName(..))));
+        assert!(matches!(ways(&["c.jpeg"], Some("d.png"), &clear), Err(FilesError::Suffix(_))));
+        assert!(matches!(ways(&["c.jpeg"], Some("-"), &clear), Err(FilesError::Suffix(_))));
+        let folders = Naming { suffix: Some("../x".into()), ..Naming::default() };
+        assert!(matches!(ways(&["c.jpeg"], None, &folders), Err(FilesError::Suffix(_))));
+        assert!(matches!(ways(&["-"], None, &clear), Err(FilesError::NoOutput)));
+        assert!(matches!(ways(&["c.jpeg"], None, &Naming::default()), Err(FilesError::NoOutput)));
+    }
+
+    #[test]
+    fn a_folder_is_resumed() {
+        let root = folder(&["in/a.png", "in/b.png", "out/a.png"]);
+        let naming = Naming { skip_existing: true, ..Naming::default() };
+        let plan = plan(&[at(&root, "in")], Some(&at(&root, "out")), &naming).unwrap();
+        assert_eq!((plan.skipped, plan.jobs.len()), (1, 1));
+        assert_eq!(plan.jobs[0].output, Output::Path(at(&root, "out/b.png")));
+    }
+
+    #[test]
+    fn comparisons_are_outputs_too() {
+        let root = folder(&["a.png", "out/a.before-after.png"]);
+        let naming = Naming { comparisons: true, ..Naming::default() };
+        let plan = |out: &str, naming: &Naming| plan(&[at(&root, "a.png")], Some(&at(&root, out)), naming);
+        let jobs = plan("b.jpg", &naming).unwrap().jobs;
+        assert_eq!(jobs[0].comparison, Some(at(&root, "b.before-after.jpg")));
+        assert!(matches!(plan("out", &naming), Err(FilesError::Exists { .. })));
+        assert_eq!(plan("out", &Naming { skip_existing: true, ..naming.clone() }).unwrap().jobs.len(), 1);
+        let stdout = super::plan(&[at(&root, "a.png")], Some(Path::new("-")), &naming);
+        assert!(matches!(stdout, Err(FilesError::CompareStdout)));
     }
 
     #[cfg(unix)]
@@ -435,7 +603,7 @@ mod tests {
         let root = folder(&["in/line\nbreak.png"]);
         let name = OsStr::from_bytes(b"caf\xe9.png");
         fs::write(root.path().join("in").join(name), b"").unwrap();
-        let jobs = plan(&[root.path().join("in")], Some(&root.path().join("out")), false).unwrap().jobs;
+        let jobs = plan(&[root.path().join("in")], Some(&root.path().join("out")), &Naming::default()).unwrap().jobs;
         assert_eq!(jobs.len(), 2);
         assert!(jobs.iter().any(|job| job.output == Output::Path(root.path().join("out").join(name))));
     }
@@ -446,7 +614,7 @@ mod tests {
         use std::os::unix::fs::symlink;
         let root = folder(&["in/a.png", "in/deep/b.png"]);
         symlink(root.path().join("in"), root.path().join("in/deep/up")).unwrap();
-        let plan = plan(&[root.path().join("in")], Some(&root.path().join("out")), false).unwrap();
+        let plan = plan(&[root.path().join("in")], Some(&root.path().join("out")), &Naming::default()).unwrap();
         assert_eq!((plan.jobs.len(), plan.warnings.len()), (2, 1));
         // A link to an input is that input.
         symlink(root.path().join("in/a.png"), root.path().join("link.png")).unwrap();

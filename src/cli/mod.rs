@@ -1,19 +1,24 @@
 //! Floor 9: the program, one file a subcommand.
 
 mod bench;
+mod compare;
 mod convert;
 mod devices;
+mod documents;
 mod eval;
 pub mod files;
 mod inspect;
+mod interrupt;
 mod models;
 mod network;
+mod pipeline;
 mod profile;
 pub mod progress;
 mod quality;
 mod restore;
 mod run;
 mod verify;
+mod video;
 
 use crate::gpu::AdapterChoice;
 use crate::model::{Activation, MeanKind, Model, Task};
@@ -27,6 +32,9 @@ use std::process::ExitCode;
 
 /// What ends a command early.
 type Failure = Box<dyn Error + Send + Sync>;
+
+/// The exit code of a program that was interrupted, as shells have it.
+const INTERRUPTED: i32 = 130;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -44,7 +52,11 @@ const AFTER: &str = "Examples:
   irnext devices                                what this machine can run on
   irnext verify                                 whether its driver computes what it should
 
-Exit codes: 0 all done; 1 something failed, and standard error says what; 2 the command line is wrong.";
+Exit codes:
+  0    all done
+  1    something failed, and standard error says what; what could be done is done
+  2    the command line is wrong; nothing was done
+  130  interrupted by Ctrl-C or a request to terminate; no half-written file is left";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -68,6 +80,10 @@ enum Command {
     Profile(profile::Arguments),
     /// Time each kernel at the network's own shapes, and whole models
     Bench(bench::Arguments),
+    /// Write a completion script for a shell to standard output
+    Completions(documents::CompletionsArguments),
+    /// Write a man page, of the program or of one command, to standard output
+    Man(documents::ManArguments),
 }
 
 /// Runs the program with the process's arguments.
@@ -83,6 +99,8 @@ pub fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Completions(arguments) => documents::completions(&arguments),
+        Command::Man(arguments) => documents::man(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("irnext: {error}");
@@ -112,14 +130,18 @@ impl From<Precision> for Element {
 
 #[derive(Debug, Args)]
 struct DeviceArguments {
-    /// `auto`: the first GPU, else the CPU executor; `cpu`; or a number from `irnext devices`
-    #[arg(long, value_name = "N|cpu|auto", default_value = "auto", env = "IRNEXT_DEVICE")]
+    /// `auto`, `cpu`, or a number from `irnext devices`
+    ///
+    /// `auto` is the first GPU, else the CPU executor.
+    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "IRNEXT_DEVICE")]
     device: AdapterChoice,
-    /// How activations are stored on a GPU (the CPU executor works in f32)
-    #[arg(long, value_enum, default_value = "f16")]
+    /// Storage of activations on a GPU
+    ///
+    /// The CPU executor works in f32.
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f16")]
     precision: Precision,
     /// Take WGSL files from this folder where it has them, for research
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     shaders: Option<PathBuf>,
 }
 
@@ -132,21 +154,26 @@ impl DeviceArguments {
 
 #[derive(Debug, Args)]
 struct ModelArguments {
-    /// What to free the picture of [default: dehaze; for `eval` what the data set's folders say]
+    /// What to free the picture of [default: dehaze]
+    ///
+    /// For `eval` the default is what the data set's folders say.
     #[arg(long, value_enum, conflicts_with = "model")]
     task: Option<Task>,
-    /// `small` or `full`: which of the task's shipped models; `irnext models` lists them [default: small]
-    #[arg(long, value_name = "small|full")]
+    /// Model: small, full; JPEG quality: 1 to 100
+    ///
+    /// May be given for each. The word chooses among the task's shipped models, which `irnext models` lists [default:
+    /// small]; the number is for commands that write pictures [default: 95].
+    #[arg(long, value_name = "Q")]
     quality: Vec<QualityArgument>,
-    /// A checkpoint instead: PyTorch (zip or legacy) or safetensors
+    /// A checkpoint instead, PyTorch or safetensors
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// The checkpoint's activation, which its weights don't tell [default: as its metadata say, else tanh]
-    #[arg(long, value_enum, requires = "model")]
+    #[arg(long, value_enum, requires = "model", hide_short_help = true)]
     activation: Option<Activation>,
     /// The checkpoint's mean, which its weights don't tell; `local` for motion deblurring [default: as its metadata
     /// say, else global]
-    #[arg(long, value_enum, requires = "model")]
+    #[arg(long, value_enum, requires = "model", hide_short_help = true)]
     mean: Option<MeanKind>,
 }
 

@@ -15,7 +15,8 @@ const STEPS: u64 = 1000;
 pub struct Progress {
     manner: Manner,
     files: u64,
-    done: u64,
+    /// Files that were begun; the last of them is at hand.
+    begun: u64,
 }
 
 enum Manner {
@@ -33,13 +34,15 @@ impl Progress {
             (false, false) => Manner::Lines,
             (false, true) => Manner::Bar(patient_bar(files * STEPS)),
         };
-        Progress { manner, files, done: 0 }
+        Progress { manner, files, begun: 0 }
     }
 
     /// Says which file is being worked on.
-    pub fn start(&self, name: &str) {
+    pub fn start(&mut self, name: &str) {
+        self.begun += 1;
+        self.within(0.0);
         if let Manner::Bar(bar) = &self.manner {
-            bar.set_prefix(if self.files > 1 { format!("{}/{}", self.done + 1, self.files) } else { String::new() });
+            bar.set_prefix(if self.files > 1 { format!("{}/{}", self.begun, self.files) } else { String::new() });
             bar.set_message(one_line(name));
         }
     }
@@ -47,17 +50,23 @@ impl Progress {
     /// How far the file at hand is, from 0 to 1.
     pub fn within(&self, fraction: f64) {
         if let Manner::Bar(bar) = &self.manner {
-            bar.set_position(self.done * STEPS + (fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
+            let before = self.begun.saturating_sub(1) * STEPS;
+            bar.set_position(before + (fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
         }
     }
 
-    /// A file is done; `line` says so, where lines are printed.
-    pub fn finish(&mut self, line: &str) {
-        self.done += 1;
+    /// A file is done; `line` says so, where lines are printed. The next may have begun.
+    pub fn finish(&self, line: &str) {
         match &self.manner {
-            Manner::Bar(bar) => bar.set_position(self.done * STEPS),
             Manner::Lines => say(line),
-            Manner::Quiet => (),
+            Manner::Bar(_) | Manner::Quiet => (),
+        }
+    }
+
+    /// Takes the bar off the terminal.
+    pub fn clear(&self) {
+        if let Manner::Bar(bar) = &self.manner {
+            bar.finish_and_clear();
         }
     }
 
@@ -71,10 +80,39 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Takes the bar off the terminal, whichever way the work ended.
     fn drop(&mut self) {
-        if let Manner::Bar(bar) = &self.manner {
-            bar.finish_and_clear();
+        self.clear();
+    }
+}
+
+/// How many frames of a video are done; how many there will be, no one knows.
+#[derive(Clone)]
+pub struct FrameCount {
+    bar: ProgressBar,
+    quiet: bool,
+}
+
+impl FrameCount {
+    /// Starts at none.
+    pub fn new(quiet: bool) -> Self {
+        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("frame {pos}  {per_sec}  {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        FrameCount { bar, quiet }
+    }
+
+    /// One more.
+    pub fn add(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Takes the count off the terminal and says how far it went.
+    pub fn finish(&self, word: &str) {
+        self.bar.finish_and_clear();
+        if !self.quiet {
+            let (frames, seconds) = (self.bar.position(), self.bar.elapsed().as_secs_f64());
+            say(&format!("irnext: {word} {frames} frames ({seconds:.2} s)"));
         }
     }
 }
@@ -117,12 +155,13 @@ mod tests {
     #[test]
     fn a_bar_counts_files_and_fractions() {
         let bar = patient_bar(2 * STEPS);
-        let mut progress = Progress { manner: Manner::Bar(bar.clone()), files: 2, done: 0 };
+        let mut progress = Progress { manner: Manner::Bar(bar.clone()), files: 2, begun: 0 };
         progress.start("a.png");
         progress.within(0.5);
         assert_eq!(bar.position(), STEPS / 2);
         progress.finish("a.png done");
         progress.start("b.png");
+        assert_eq!(bar.position(), STEPS);
         progress.within(7.0);
         assert_eq!((bar.position(), bar.prefix().as_str()), (2 * STEPS, "2/2"));
         drop(progress);

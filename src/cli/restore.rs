@@ -1,128 +1,325 @@
 //! `irnext restore`: pictures in, restored pictures out.
 
-use super::files::{self, Input, Job, Output};
+use super::compare::Comparison;
+use super::files::{self, Input, Job, Naming, Output};
+use super::interrupt::{self, on_interrupt};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, ModelArguments, explain, quality};
+use super::{DeviceArguments, Failure, ModelArguments, explain, pipeline, quality, video};
 use crate::model::Task;
-use crate::photo::{JPEG_QUALITY, Limits, Photo, create_parent, write_atomic, write_new};
-use crate::restore::Restorer;
+use crate::photo::{Format, JPEG_QUALITY, Limits, Photo, create_parent, write_atomic, write_new};
+use crate::restore::{Adjustments, Restorer};
 use clap::Args;
 use serde_json::json;
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = AFTER)]
 pub(super) struct Arguments {
-    /// Pictures (PNG, JPEG, WebP, TIFF, BMP), folders, globs, or - for standard input
+    /// Pictures (PNG, JPEG, WebP, TIFF, BMP), folders, globs, or -
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<OsString>,
-    /// A picture, a folder (made if need be, keeping a folder's tree), or - for standard output
+    /// A picture, a folder, or - for standard output
+    ///
+    /// A folder is made if need be, and keeps the tree of a folder that goes in. `-` as IN is standard input.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
     device: DeviceArguments,
-    /// Replace pictures that are already there; inputs are never replaced
+    /// How much of the change to make, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = parse_share)]
+    strength: f32,
+    /// Average over 8 turns: 8 times the work
+    ///
+    /// The picture is restored in all 8 ways to turn and mirror it, which is a little better.
+    #[arg(long)]
+    tta: bool,
+    /// png, jpeg, webp, tiff or bmp [default: as named]
+    ///
+    /// Pictures whose name says no format become PNG.
+    #[arg(long, value_parser = parse_format)]
+    format: Option<Format>,
+    /// Put this behind each name
+    ///
+    /// `a.jpg` becomes `a-clear.jpg` by `--suffix -clear`: in OUT, or beside the input if there is no OUT.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    suffix: Option<String>,
+    /// Replace what is there; an input never
     #[arg(long)]
     overwrite: bool,
-    /// Refuse pictures of more pixels than this
+    /// Leave out what is done: goes on with a folder
+    #[arg(long, conflicts_with = "overwrite")]
+    skip_existing: bool,
+    /// Also write before and after
+    ///
+    /// In one picture beside the result: NAME.before-after.EXT.
+    #[arg(long, value_enum, value_name = "HOW")]
+    compare: Option<Comparison>,
+    /// Raw video (Y4M) from standard input to output
+    ///
+    /// ffmpeg -i in.mp4 -f yuv4mpegpipe -pix_fmt yuv444p - | irnext restore - --video | ffmpeg -i - out.mp4
+    #[arg(long, conflicts_with_all = ["format", "suffix", "overwrite", "skip_existing", "compare", "json"])]
+    video: bool,
+    /// Refuse larger pictures
     #[arg(long, value_name = "N", default_value_t = Limits::default().max_pixels)]
     max_pixels: u64,
     /// Say nothing but warnings and errors
     #[arg(short, long)]
     quiet: bool,
-    /// A line of JSON on standard output for every picture
+    /// A line of JSON on standard output per picture
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
   irnext restore hazy.jpg -o clear.png
-  irnext restore holiday/ more/*.png -o restored/
-  curl -s https://example.org/hazy.jpg | irnext restore - -o - > clear.png
+  irnext restore holiday/ more/*.png -o restored/ --skip-existing
+  irnext restore - --video < in.y4m > out.y4m";
 
-16-bit PNG and TIFF stay 16-bit; alpha, colour profile and EXIF are kept; a rotated photo is turned upright.";
+const AFTER: &str = "Depth, alpha, profile, EXIF, XMP are kept; a rotated photo is turned upright.
+Exit codes: 0 done, 1 something failed, 2 wrong command line, 130 interrupted.";
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let plan = files::plan(&arguments.inputs, arguments.output.as_deref(), arguments.overwrite)?;
+    if arguments.video {
+        return video::run(arguments);
+    }
+    let naming = Naming {
+        overwrite: arguments.overwrite,
+        skip_existing: arguments.skip_existing,
+        format: arguments.format,
+        suffix: arguments.suffix.clone(),
+        comparisons: arguments.compare.is_some(),
+    };
+    let plan = files::plan(&arguments.inputs, arguments.output.as_deref(), &naming)?;
     if arguments.json && plan.jobs.iter().any(|job| job.output == Output::Stdout) {
         return Err("--json and a picture can't both go to standard output".into());
     }
-    if arguments.model.task.is_none() && arguments.model.model.is_none() && !arguments.quiet {
-        let tasks = Task::ALL.map(|task| format!("{task} ({})", task.of())).join(", ");
-        eprintln!("irnext: removing {}; choose with --task: {tasks}", Task::default().of());
+    let total = plan.jobs.len();
+    let progress = Shared(Arc::new(Mutex::new(Progress::new(total, arguments.quiet))));
+    plan.warnings.iter().for_each(|warning| progress.note(warning));
+    if plan.skipped > 0 && !arguments.quiet {
+        progress.note(&format!("{} of {} are done already", plan.skipped, plan.skipped + total));
     }
-    let model = arguments.model.load_beside_file_quality()?;
-    let restorer = Restorer::new(model, &arguments.device.options())?;
-    explain(restorer.executor());
-    let mut progress = Progress::new(plan.jobs.len(), arguments.quiet);
-    plan.warnings.iter().for_each(|warning| progress.note(&format!("irnext: {warning}")));
+    let whole = if plan.warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if total == 0 {
+        return Ok(whole);
+    }
+    let restorer = arguments.restorer()?;
+    let done = Arc::new(AtomicUsize::new(0));
+    let (said, counted) = (progress.clone(), Arc::clone(&done));
+    on_interrupt(move || said.farewell(counted.load(Ordering::SeqCst), total))?;
+
     let mut failed = 0;
-    for job in &plan.jobs {
-        progress.start(&job.input.to_string());
-        let started = Instant::now();
-        let done = one(job, arguments, &restorer, &progress);
-        let seconds = started.elapsed().as_secs_f64();
-        if let Err(error) = &done {
-            failed += 1;
-            // Paths stand in errors of files; standard input has no path.
-            progress.note(&format!("irnext: {error}"));
-        }
-        if arguments.json {
-            let error = done.as_ref().err().map(ToString::to_string);
-            let (input, output) = (job.input.to_string(), job.output.to_string());
-            let line = json!({"input": input, "output": output, "seconds": seconds, "error": error});
-            writeln!(std::io::stdout(), "{line}")?;
-        }
-        let word = if done.is_ok() { "" } else { " FAILED" };
-        progress.finish(&format!(
-            "{} -> {}{word} ({seconds:.2} s, {})",
-            job.input,
-            job.output,
-            restorer.executor().name()
-        ));
+    pipeline::run(
+        plan.jobs.iter().map(|job| Work::start(job, || arguments.read(job, &progress))),
+        |work| {
+            progress.lock().start(&work.job.input.to_string());
+            work.go_on(|job, photo| arguments.restore(job, photo, &restorer, &progress))
+        },
+        |work| {
+            let work = work.go_on(|job, results| arguments.write(job, &results, &done));
+            let flow = arguments.report(&work, &progress, &restorer);
+            failed += usize::from(work.state.is_err() || flow.is_break());
+            flow
+        },
+    );
+    progress.lock().clear();
+    if failed > 0 && total > 1 {
+        eprintln!("irnext: {failed} of {total} pictures failed; the others are done");
     }
-    drop(progress);
-    if failed > 0 && plan.jobs.len() > 1 {
-        eprintln!("irnext: {failed} of {} pictures failed; the others are done", plan.jobs.len());
-    }
-    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed > 0 { ExitCode::FAILURE } else { whole })
 }
 
-/// One picture. Nothing is written unless all of it went well.
-fn one(job: &Job, arguments: &Arguments, restorer: &Restorer, progress: &Progress) -> Result<(), Failure> {
-    let limits = Limits { max_pixels: arguments.max_pixels };
-    let named = |error: &dyn std::fmt::Display| -> Failure { format!("{}: {error}", job.input).into() };
-    let photo = match &job.input {
-        Input::Path(path) => Photo::open(path, &limits)?,
-        Input::Stdin => {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes)?;
-            Photo::decode(&bytes, &limits).map_err(|error| named(&error))?
-        }
-    };
-    let losses = photo.losses(job.format).map_err(|error| named(&error))?;
-    for warning in photo.warnings.iter().chain(&losses) {
-        progress.note(&format!("irnext: {}: {warning}", job.input));
+/// A job on its way: what has been made of it so far, or what went wrong, and the time it took.
+struct Work<'a, T> {
+    job: &'a Job,
+    state: Result<T, Failure>,
+    busy: Duration,
+}
+
+impl<'a, T> Work<'a, T> {
+    fn start(job: &'a Job, step: impl FnOnce() -> Result<T, Failure>) -> Self {
+        Work { job, state: Ok(()), busy: Duration::ZERO }.go_on(|_, ()| step())
     }
-    let restored = restorer.restore_with(&photo, &mut |share| progress.within(share)).map_err(|error| named(&error))?;
-    let quality = quality::of_file(&arguments.model.quality).unwrap_or(JPEG_QUALITY);
-    let bytes = restored.encode(job.format, quality).map_err(|error| named(&error))?;
-    match &job.output {
-        Output::Path(path) => {
-            create_parent(path)?;
-            if arguments.overwrite { write_atomic(path, &bytes)? } else { write_new(path, &bytes)? }
+
+    fn go_on<U>(self, step: impl FnOnce(&Job, T) -> Result<U, Failure>) -> Work<'a, U> {
+        let started = Instant::now();
+        let state = self.state.and_then(|state| step(self.job, state));
+        Work { job: self.job, state, busy: self.busy + started.elapsed() }
+    }
+}
+
+impl Arguments {
+    pub(super) fn restorer(&self) -> Result<Restorer, Failure> {
+        if self.model.task.is_none() && self.model.model.is_none() && !self.quiet {
+            let tasks = Task::ALL.map(|task| format!("{task} ({})", task.of())).join(", ");
+            eprintln!("irnext: removing {}; choose with --task: {tasks}", Task::default().of());
         }
-        Output::Stdout => {
-            let mut stdout = std::io::stdout().lock();
-            stdout.write_all(&bytes)?;
-            stdout.flush()?;
+        let restorer = Restorer::new(self.model.load_beside_file_quality()?, &self.device.options())?;
+        explain(restorer.executor());
+        Ok(restorer)
+    }
+
+    pub(super) fn adjustments(&self) -> Adjustments {
+        Adjustments { every_turn: self.tta, strength: self.strength }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits { max_pixels: self.max_pixels }
+    }
+
+    pub(super) fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether input and output are both the standard ones.
+    pub(super) fn is_filter(&self) -> bool {
+        self.inputs == ["-"] && self.output.as_deref().is_none_or(|output| output == Path::new("-"))
+    }
+
+    fn read(&self, job: &Job, progress: &Shared) -> Result<Photo, Failure> {
+        let decode = || -> Result<Photo, Failure> {
+            match &job.input {
+                Input::Path(path) => Ok(Photo::open(path, &self.limits())?),
+                Input::Stdin => {
+                    let mut bytes = Vec::new();
+                    std::io::stdin().lock().read_to_end(&mut bytes)?;
+                    Photo::decode(&bytes, &self.limits()).map_err(|error| named(job, &error))
+                }
+            }
+        };
+        // A file that brings a decoder down must not bring the others' down with it.
+        let photo = catch_unwind(AssertUnwindSafe(decode))
+            .unwrap_or_else(|_| Err(named(job, &"its decoder broke down: the file is damaged, or made to do that")))?;
+        let losses = photo.losses(job.format).map_err(|error| named(job, &error))?;
+        for warning in photo.warnings.iter().chain(&losses) {
+            progress.note(&format!("{}: {warning}", job.input));
+        }
+        Ok(photo)
+    }
+
+    /// The restored photo, and before and after in one if they are wanted.
+    fn restore(
+        &self,
+        job: &Job,
+        photo: Photo,
+        restorer: &Restorer,
+        progress: &Shared,
+    ) -> Result<(Photo, Option<Photo>), Failure> {
+        let within = &mut |share| progress.lock().within(share);
+        let restored =
+            restorer.restore_adjusted(&photo, &self.adjustments(), within).map_err(|error| named(job, &error))?;
+        let comparison = self.compare.map(|comparison| comparison.of(&photo, &restored));
+        Ok((restored, comparison))
+    }
+
+    /// Nothing is written unless all of it went well.
+    fn write(
+        &self,
+        job: &Job,
+        (restored, comparison): &(Photo, Option<Photo>),
+        done: &AtomicUsize,
+    ) -> Result<(), Failure> {
+        let quality = quality::of_file(&self.model.quality).unwrap_or(JPEG_QUALITY);
+        let encode = |photo: &Photo| photo.encode(job.format, quality).map_err(|error| named(job, &error));
+        let bytes = encode(restored)?;
+        let comparison = job.comparison.as_ref().zip(comparison.as_ref());
+        let comparison = comparison.map(|(path, photo)| encode(photo).map(|bytes| (path, bytes))).transpose()?;
+        let _whole = interrupt::writing();
+        match &job.output {
+            Output::Path(path) => {
+                create_parent(path)?;
+                if self.overwrite { write_atomic(path, &bytes)? } else { write_new(path, &bytes)? }
+            }
+            Output::Stdout => {
+                let mut stdout = std::io::stdout().lock();
+                let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+                written.map_err(|error| format!("standard output: cannot be written: {error}"))?;
+            }
+        }
+        done.fetch_add(1, Ordering::SeqCst);
+        match comparison {
+            Some((path, bytes)) if self.overwrite => write_atomic(path, &bytes)?,
+            // One that is there from an interrupted run stays.
+            Some((path, _)) if self.skip_existing && path.symlink_metadata().is_ok() => (),
+            Some((path, bytes)) => write_new(path, &bytes)?,
+            None => (),
+        }
+        Ok(())
+    }
+
+    /// Says how it went. It ends all work when nobody listens to that.
+    fn report(&self, work: &Work<()>, progress: &Shared, restorer: &Restorer) -> ControlFlow<()> {
+        let (input, output, seconds) = (&work.job.input, &work.job.output, work.busy.as_secs_f64());
+        if let Err(error) = &work.state {
+            progress.note(&error.to_string());
+        }
+        if self.json {
+            let error = work.state.as_ref().err().map(ToString::to_string);
+            let line = json!({
+                "input": input.to_string(), "output": output.to_string(), "seconds": seconds, "error": error,
+            });
+            if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+                progress.note(&format!("standard output: cannot be written: {error}"));
+                return ControlFlow::Break(());
+            }
+        }
+        let word = if work.state.is_ok() { "" } else { " FAILED" };
+        let line = format!("{input} -> {output}{word} ({seconds:.2} s, {})", restorer.executor().name());
+        progress.lock().finish(&line);
+        ControlFlow::Continue(())
+    }
+}
+
+/// An error, with the input it is about. Paths stand in errors of files; standard input has no path.
+fn named(job: &Job, error: &dyn std::fmt::Display) -> Failure {
+    format!("{}: {error}", job.input).into()
+}
+
+/// The progress that all stages tell.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Progress>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, line: &str) {
+        self.lock().note(&format!("irnext: {line}"));
+    }
+
+    /// What is said when the program is interrupted.
+    fn farewell(&self, done: usize, total: usize) {
+        let line = match (done, total) {
+            (0, 1) => "irnext: interrupted; nothing was written".to_owned(),
+            _ => format!(
+                "irnext: interrupted: {done} of {total} pictures are done, none is half-written; to go on, give the \
+                 same command again with --skip-existing"
+            ),
+        };
+        match self.0.try_lock() {
+            Ok(progress) => progress.note(&line),
+            Err(_) => eprintln!("{line}"),
         }
     }
-    Ok(())
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    Format::from_path(Path::new(&format!("name.{text}")))
+        .ok_or_else(|| format!("`{text}` can't be written; png, jpeg, webp, tiff and bmp can"))
+}
+
+fn parse_share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("`{text}` is no share; expected a number from 0 to 1"))
 }

@@ -1,0 +1,41 @@
+//! `irnext completions` and `irnext man`: what a package puts beside the program.
+
+use super::{Cli, Failure};
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+use std::io::Write;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: irnext completions bash > ~/.local/share/bash-completion/completions/irnext")]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    shell: Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: irnext man restore > irnext-restore.1")]
+pub(super) struct ManArguments {
+    /// The command whose page it is [default: the program's]
+    command: Option<String>,
+}
+
+pub(super) fn completions(arguments: &CompletionsArguments) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "irnext", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn man(arguments: &ManArguments) -> Result<ExitCode, Failure> {
+    let mut program = Cli::command();
+    program.build();
+    let command = match &arguments.command {
+        None => program,
+        Some(name) => program.find_subcommand(name).ok_or_else(|| format!("there is no command `{name}`"))?.clone(),
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    std::io::stdout().write_all(&page)?;
+    Ok(ExitCode::SUCCESS)
+}

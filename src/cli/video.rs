@@ -1,0 +1,67 @@
+//! `irnext restore - --video`: a stream of frames on standard input, restored, on standard output.
+
+use super::interrupt::{on_interrupt, writing};
+use super::progress::FrameCount;
+use super::{Failure, pipeline, restore};
+use crate::photo::{VideoReader, VideoWriter};
+use std::io::{BufReader, stdin, stdout};
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+/// Bytes read at once.
+const BUFFER: usize = 1 << 20;
+
+pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
+    if !arguments.is_filter() {
+        return Err("--video goes from standard input to standard output: irnext restore - --video".into());
+    }
+    let reader = BufReader::with_capacity(BUFFER, stdin());
+    let mut reader = VideoReader::new(reader, arguments.limits().max_pixels)?;
+    let header = reader.header().clone();
+    if header.interlaced {
+        eprintln!("irnext: the video is interlaced, and frames are restored whole: put ffmpeg's `-vf yadif` before it");
+    }
+    let restorer = arguments.restorer()?;
+    let mut writer = VideoWriter::new(stdout(), &header)?;
+    let count = FrameCount::new(arguments.quiet());
+    let counted = count.clone();
+    on_interrupt(move || counted.finish("interrupted after"))?;
+
+    let mut failed: Option<Failure> = None;
+    let adjustments = arguments.adjustments();
+    pipeline::run(
+        std::iter::from_fn(|| {
+            let frame = reader.next_frame().transpose()?;
+            Some(frame.map(|frame| (header.sampling.to_photo(&frame), frame)))
+        }),
+        |read| -> Result<_, Failure> {
+            let (photo, frame) = read?;
+            let restored = restorer.restore_adjusted(&photo, &adjustments, &mut |_| ())?;
+            Ok(header.sampling.with_change(&frame, &photo, &restored))
+        },
+        |restored| {
+            // The stream ends with a whole frame, whenever it ends.
+            let _whole = writing();
+            match restored.and_then(|frame| Ok(writer.write(&frame)?)) {
+                Ok(()) => {
+                    count.add();
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        },
+    );
+    match failed {
+        Some(error) => {
+            count.finish("stopped after");
+            Err(error)
+        }
+        None => {
+            count.finish("restored");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

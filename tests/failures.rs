@@ -1,0 +1,318 @@
+//! Everything that goes wrong, put in by hand: each time the program says what and what to do, ends with the exit code
+//! of its table, and neither leaves a half file nor harms one.
+#![cfg(unix)]
+
+#[path = "common/program.rs"]
+mod program;
+
+use irnext::photo::{Format, Photo};
+use program::{command, said};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// Runs it to its end.
+fn irnext<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
+    command().args(arguments).output().expect("starts")
+}
+
+/// The names in a folder, hidden ones too, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// A picture of smooth colours.
+fn picture(width: u32, height: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([x, y, x + y].map(|level| (64 + level * 100 / width.max(height)) as u8))
+    })
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn save(path: &Path, width: u32, height: u32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    picture(width, height).save(path).expect("is written");
+}
+
+/// It failed with exit code 1, said all of this, and what is in the folder is what was.
+fn fails(root: &Path, arguments: &[&Path], words: &[&str]) -> Output {
+    let before: Vec<_> = names(root).iter().map(|name| (name.clone(), fs::read(root.join(name)).ok())).collect();
+    let output = command().current_dir(root).arg("restore").args(arguments).output().expect("starts");
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for word in words {
+        assert!(said.contains(word), "`{word}` is missing in: {said}");
+    }
+    assert!(output.stdout.is_empty());
+    assert_eq!(
+        before,
+        names(root).iter().map(|name| (name.clone(), fs::read(root.join(name)).ok())).collect::<Vec<_>>()
+    );
+    output
+}
+
+/// A PNG of this size without a row of it.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let chunk = |name: &[u8], data: &[u8]| {
+        let body = [name, data].concat();
+        let crc = !body.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+        });
+        [&(data.len() as u32).to_be_bytes()[..], &body, &crc.to_be_bytes()].concat()
+    };
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", b""), &chunk(b"IEND", b"")].concat()
+}
+
+#[test]
+fn files_cut_short() {
+    let root = folder();
+    let photo = Photo::from(image::DynamicImage::ImageRgb8(picture(40, 30)));
+    for format in Format::ALL {
+        let bytes = photo.encode(format, 90).unwrap();
+        let name = format!("cut.{}", format.extension());
+        fs::write(root.path().join(&name), &bytes[..bytes.len() / 2]).unwrap();
+        fails(
+            root.path(),
+            &[Path::new(&name), "-o".as_ref(), "out.png".as_ref()],
+            &[&name, "fetch or copy the file again"],
+        );
+    }
+    fs::write(root.path().join("empty.png"), b"").unwrap();
+    fails(root.path(), &["empty.png".as_ref(), "-o".as_ref(), "out.png".as_ref()], &["empty.png", "0 bytes"]);
+}
+
+#[test]
+fn sizes_that_are_none_or_too_much() {
+    let root = folder();
+    for (name, width, height, word) in [
+        ("bomb.png", 40_000, 40_000, "--max-pixels"),
+        ("none.png", 0, 0, "none.png"),
+        ("thin.png", 7, 0, "thin.png"),
+        ("long.png", u32::MAX >> 1, u32::MAX >> 1, "long.png"),
+    ] {
+        fs::write(root.path().join(name), png_header(width, height)).unwrap();
+        fails(root.path(), &[name.as_ref(), "-o".as_ref(), "out.png".as_ref()], &[name, word]);
+    }
+    save(&root.path().join("a.png"), 40, 30);
+    let limited = ["a.png", "-o", "out.png", "--max-pixels", "1199"].map(Path::new);
+    fails(root.path(), &limited, &["40 x 30", "1199", "--max-pixels"]);
+}
+
+#[test]
+fn pictures_of_one_pixel_and_of_one_column_are_pictures() {
+    let root = folder();
+    for (width, height) in [(1, 1), (1, 5000), (700, 1), (3, 2)] {
+        let (input, out) = (root.path().join("in.png"), root.path().join(format!("{width}x{height}.png")));
+        save(&input, width, height);
+        let done = irnext(&["restore".as_ref(), input.as_os_str(), "-o".as_ref(), out.as_os_str()]);
+        assert!(done.status.success(), "{}", said(&done));
+        assert_eq!(image::image_dimensions(&out).unwrap(), (width, height));
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let root = folder();
+    save(&root.path().join("a.png"), 70, 64);
+    if Path::new("/dev/full").exists() {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let arguments = ["restore", "a.png", "-o", "-"];
+        let output = command().current_dir(root.path()).args(arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains("standard output: cannot be written"), "{}", said(&output));
+    }
+    // No file may be longer than 1 KiB: the second write fails as on a full disk.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 1; exec '{}' restore a.png -o out.bmp --device cpu",
+        env!("CARGO_BIN_EXE_irnext")
+    );
+    let output = Command::new("bash").args(["-c", &script]).current_dir(root.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("out.bmp: cannot be written"), "{}", said(&output));
+    assert!(said(&output).contains("nothing was left behind"), "{}", said(&output));
+    assert_eq!(names(root.path()), ["a.png"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_place_that_cannot_be_written_to() {
+    let root = folder();
+    save(&root.path().join("a.png"), 40, 30);
+    // Not even root makes files there.
+    fails(
+        root.path(),
+        &["a.png".as_ref(), "-o".as_ref(), "/sys/out.png".as_ref()],
+        &["/sys/out.png", "cannot be written"],
+    );
+    fails(root.path(), &["a.png".as_ref(), "-o".as_ref(), "/sys/new/".as_ref()], &["/sys/new", "cannot be written"]);
+    fails(root.path(), &["a.png".as_ref(), "-o".as_ref(), "none/out.png".as_ref()], &["none/out.png", "make it first"]);
+}
+
+#[test]
+fn what_is_there_stays() {
+    let root = folder();
+    for name in ["a.png", "b.png"] {
+        save(&root.path().join(name), 40, 30);
+    }
+    let over = |out: &'static str| ["a.png", "-o", out].map(Path::new);
+    fails(root.path(), &over("b.png"), &["b.png", "--overwrite", "--skip-existing"]);
+    fails(root.path(), &over("a.png"), &["a.png", "would write over the input"]);
+    fails(root.path(), &["a.png", "-o", "a.png", "--overwrite"].map(Path::new), &["would write over the input"]);
+    symlink("a.png", root.path().join("link.png")).unwrap();
+    fails(root.path(), &["a.png", "-o", "link.png", "--overwrite"].map(Path::new), &["would write over the input"]);
+}
+
+#[test]
+fn links_that_lead_in_circles() {
+    let root = folder();
+    symlink("loop.png", root.path().join("loop.png")).unwrap();
+    fails(root.path(), &["loop.png", "-o", "out.png"].map(Path::new), &["loop.png", "link"]);
+    // In a folder: told, left out, the others are done, and the exit code says that something was not.
+    save(&root.path().join("in/a.png"), 40, 30);
+    symlink("..", root.path().join("in/up")).unwrap();
+    let output = command().current_dir(root.path()).args(["restore", "in", "-o", "out"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("in/up"), "{}", said(&output));
+    assert!(root.path().join("out/a.png").exists());
+}
+
+#[test]
+fn names_with_line_breaks() {
+    let root = folder();
+    save(&root.path().join("in/a\nb.png"), 40, 30);
+    fs::write(root.path().join("in/c\nd.png"), b"no picture").unwrap();
+    let output = command().current_dir(root.path()).args(["restore", "in", "-o", "out"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(names(&root.path().join("out")), ["a\nb.png"]);
+    assert!(said(&output).lines().all(|line| !line.starts_with("b.png") && !line.starts_with("d.png")));
+}
+
+#[test]
+fn one_bad_file_does_not_stop_the_others() {
+    let root = folder();
+    for name in ["a.png", "sub/c.png"] {
+        save(&root.path().join("in").join(name), 40, 30);
+    }
+    fs::write(root.path().join("in/b.png"), b"no picture").unwrap();
+    let output = command().current_dir(root.path()).args(["restore", "in", "-o", "out", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("1 of 3 pictures failed; the others are done"), "{}", said(&output));
+    assert_eq!(names(&root.path().join("out")), ["a.png", "sub"]);
+    assert_eq!(names(&root.path().join("out/sub")), ["c.png"]);
+    let lines: Vec<serde_json::Value> = output
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.iter().map(|line| line["error"].is_null()).collect::<Vec<_>>(), [true, false, true]);
+}
+
+/// Ctrl-C in the middle of a folder: exit code 130, whole files only, and `--skip-existing` does the rest.
+#[test]
+fn an_interrupted_folder_is_resumed() {
+    let root = folder();
+    let count = 40;
+    for index in 0..count {
+        save(&root.path().join(format!("in/{index:02}.png")), 150, 100);
+    }
+    let arguments = ["restore", "in", "-o", "out", "--skip-existing"];
+    let out = root.path().join("out");
+    let mut running =
+        command().current_dir(root.path()).args(arguments).stderr(Stdio::piped()).spawn().expect("starts");
+    while !out.is_dir() || names(&out).len() < 3 {
+        assert!(running.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert!(said(&output).contains("--skip-existing"), "{}", said(&output));
+    let done = names(&out);
+    assert!(done.len() < count, "it was not interrupted");
+    for name in &done {
+        assert!(name.ends_with(".png") && !name.starts_with('.'), "{name}");
+        image::open(out.join(name)).expect("is whole");
+    }
+    let times = |names: &[String]| -> Vec<_> {
+        names.iter().map(|name| fs::metadata(out.join(name)).unwrap().modified().unwrap()).collect()
+    };
+    let before = times(&done);
+    let output = command().current_dir(root.path()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains(&format!("{} of {count} are done already", done.len())), "{}", said(&output));
+    assert_eq!((times(&done), names(&out).len()), (before, count));
+    // With nothing left to do, nothing is done, and that is well.
+    assert!(command().current_dir(root.path()).args(arguments).status().unwrap().success());
+}
+
+/// Thirty times the files do not take more memory: three pictures at most are held at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_number_of_files() {
+    let root = folder();
+    let most = |folder: &str, count: usize| -> u64 {
+        for index in 0..count {
+            save(&root.path().join(folder).join(format!("{index}.bmp")), 64, 64);
+        }
+        let mut running = command()
+            .current_dir(root.path())
+            .args(["restore", folder, "-o", &format!("{folder}-out"), "--quiet"])
+            .spawn()
+            .expect("starts");
+        let status = format!("/proc/{}/status", running.id());
+        let mut most = 0;
+        while running.try_wait().unwrap().is_none() {
+            // Gone when it has ended a moment ago.
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            most = most.max(line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(running.wait().unwrap().success());
+        assert_eq!(names(&root.path().join(format!("{folder}-out"))).len(), count);
+        most
+    };
+    let (few, many) = (most("few", 10), most("many", 300));
+    assert!(few > 1000 && many < few + 24 * 1024, "{few} kB for 10 files, {many} kB for 300");
+}
+
+#[test]
+fn exit_codes_are_those_of_the_table() {
+    let root = folder();
+    save(&root.path().join("a.png"), 40, 30);
+    let code = |arguments: &[&str]| {
+        let output = command().current_dir(root.path()).arg("restore").args(arguments).output().unwrap();
+        (output.status.code(), said(&output))
+    };
+    assert_eq!(code(&["a.png", "-o", "b.png"]).0, Some(0));
+    assert_eq!(code(&["none.png", "-o", "c.png"]).0, Some(1));
+    for wrong in [
+        &["a.png", "-o", "c.png", "--strength", "1.5"][..],
+        &["a.png", "-o", "c.png", "--strength", "NaN"],
+        &["a.png", "-o", "c.png", "--format", "gif"],
+        &["a.png", "-o", "c.png", "--overwrite", "--skip-existing"],
+        &["a.png", "-o", "c.png", "--compare", "diagonal"],
+        &["a.png", "-o", "c.png", "--unheard-of"],
+        &["-", "--video", "--json"],
+    ] {
+        assert_eq!(code(wrong).0, Some(2), "{wrong:?}");
+    }
+    assert_eq!(names(root.path()), ["a.png", "b.png"]);
+    let help = irnext(&["--help"]);
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    for line in ["0    all done", "1    something failed", "2    the command line is wrong", "130  interrupted"] {
+        assert!(help.contains(line), "{help}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Raw video through the program, with ffmpeg at both ends.
+
+#[path = "common/program.rs"]
+mod program;
+
+use program::{command, said};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// Runs ffmpeg on `input`, and gives what it wrote to standard output.
+fn ffmpeg(arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let command = Command::new("ffmpeg");
+    let output = feed(command, &[&["-v", "error", "-nostdin"][..], arguments].concat(), input);
+    assert!(output.status.success(), "ffmpeg {arguments:?}: {}", said(&output));
+    output.stdout
+}
+
+fn feed(mut command: Command, arguments: &[&str], input: &[u8]) -> Output {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let spawned = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut running = spawned.unwrap_or_else(|error| {
+        panic!("{name} can't be started ({error}): `tests/run.sh` installs ffmpeg and runs all tests")
+    });
+    let mut stdin = running.stdin.take().expect("is piped");
+    let input = input.to_vec();
+    // It may end before it has read everything.
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = running.wait_with_output().expect("ends");
+    feeder.join().expect("feeds");
+    output
+}
+
+fn restore(arguments: &[&str], input: &[u8]) -> Output {
+    feed(command(), &[&["restore", "-", "--video"][..], arguments].concat(), input)
+}
+
+/// A test picture that moves, as Y4M.
+fn video(size: &str, frames: u32, format: &str) -> Vec<u8> {
+    let source = format!("testsrc=size={size}:rate=10");
+    let frames = frames.to_string();
+    let arguments = ["-f", "lavfi", "-i", &source, "-frames:v", &frames, "-pix_fmt", format, "-strict", "-1"];
+    ffmpeg(&[&arguments[..], &["-f", "yuv4mpegpipe", "-"]].concat(), b"")
+}
+
+#[test]
+fn a_frame_left_alone_comes_out_to_the_bit_in_every_format() {
+    for format in ["yuv420p", "yuv422p", "yuv444p", "gray", "yuv420p10le", "yuv444p12le", "yuvj420p"] {
+        let stream = video("70x66", 2, format);
+        let done = restore(&["--strength", "0"], &stream);
+        assert!(done.status.success(), "{format}: {}", said(&done));
+        assert!(done.stdout == stream, "{format}: another stream of {} bytes", done.stdout.len());
+    }
+}
+
+/// What a frame becomes is what the same frame becomes as a picture.
+#[test]
+fn a_frame_is_restored_as_a_picture_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = video("96x64", 3, "yuv444p");
+    let done = restore(&[], &stream);
+    assert!(done.status.success(), "{}", said(&done));
+    assert!(said(&done).contains("3 frames"), "{}", said(&done));
+    let third = |stream: &[u8]| {
+        let arguments = ["-f", "yuv4mpegpipe", "-i", "-", "-vf", "select=eq(n\\,2)", "-f", "rawvideo"];
+        ffmpeg(
+            &[&arguments[..], &["-pix_fmt", "rgb24", "-sws_flags", "accurate_rnd+full_chroma_int", "-"]].concat(),
+            stream,
+        )
+    };
+    let (before, after) = (third(&stream), third(&done.stdout));
+    let picture = image::RgbImage::from_raw(96, 64, before.clone()).expect("one frame");
+    let (input, output) = (folder.path().join("in.png"), folder.path().join("out.png"));
+    picture.save(&input).expect("is written");
+    let done = command().arg("restore").arg(&input).arg("-o").arg(&output).output().expect("runs");
+    assert!(done.status.success(), "{}", said(&done));
+    let expected = image::open(&output).expect("opens").to_rgb8();
+    let mean =
+        |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64;
+    assert!(mean(&after, expected.as_raw()) < 1.5, "{}", mean(&after, expected.as_raw()));
+    assert!(mean(&before, &after) > 3.0, "something was restored: {}", mean(&before, &after));
+}
+
+/// The line of the README, with ffmpeg at both ends.
+#[test]
+fn ffmpeg_to_ffmpeg() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (input, output) = (folder.path().join("in.mp4"), folder.path().join("out.mp4"));
+    let [input, output] = [&input, &output].map(|path| path.to_str().expect("is text"));
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc=size=64x64:rate=5", "-frames:v", "4", input], b"");
+    let line = format!(
+        "ffmpeg -v error -nostdin -i {input} -f yuv4mpegpipe -pix_fmt yuv444p - | {} restore - --video --device cpu \
+         | ffmpeg -v error -i - {output}",
+        env!("CARGO_BIN_EXE_irnext")
+    );
+    let done = Command::new("bash").args(["-o", "pipefail", "-c", &line]).output().expect("runs");
+    assert!(done.status.success(), "{}", said(&done));
+    let frames = ffmpeg(&["-i", output, "-f", "rawvideo", "-pix_fmt", "gray", "-"], b"");
+    assert_eq!(frames.len(), 4 * 64 * 64);
+}
+
+#[test]
+fn a_stream_cut_short_is_an_error_after_its_whole_frames() {
+    let stream = video("66x64", 3, "yuv420p");
+    let header = stream.iter().position(|&byte| byte == b'\n').expect("a header") + 1;
+    let frame = (stream.len() - header) / 3;
+    for cut in [header + 2 * frame + frame / 2, header + 2 * frame + 3] {
+        let done = restore(&["--strength", "0"], &stream[..cut]);
+        assert_eq!(done.status.code(), Some(1));
+        assert!(said(&done).contains("within frame 3"), "{}", said(&done));
+        assert!(done.stdout == stream[..header + 2 * frame]);
+    }
+    for nonsense in [&b""[..], b"RIFF", b"YUV4MPEG2 W0 H5\n", b"YUV4MPEG2 H5\n", b"YUV4MPEG2 W9 H9 C411\n"] {
+        let done = restore(&[], nonsense);
+        assert_eq!((done.status.code(), done.stdout.len()), (Some(1), 0), "{}", said(&done));
+    }
+    let done = restore(&["--max-pixels", "4000"], &stream);
+    assert!(done.status.code() == Some(1) && said(&done).contains("--max-pixels"), "{}", said(&done));
+}
