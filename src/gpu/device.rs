@@ -1,10 +1,14 @@
 //! An open device: its queue, its limits, its pipelines, and what went wrong on it.
 
-use super::{ShaderError, Shaders, Variant, describe};
+use super::memory::Taken;
+use super::{Buffer, Ledger, ShaderError, Shaders, Variant, describe};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
-use wgpu::{Adapter, ComputePipeline, Device, DeviceDescriptor, Features, Limits, PollType, Queue};
+use wgpu::{
+    Adapter, BufferDescriptor, BufferUsages, ComputePipeline, Device, DeviceDescriptor, ErrorFilter, Features, Limits,
+    MemoryHints, PollType, Queue,
+};
 
 /// What a device can refuse.
 #[derive(Debug, Error)]
@@ -28,6 +32,16 @@ pub enum GpuError {
     /// A shader that doesn't compose or compile.
     #[error(transparent)]
     Shader(#[from] ShaderError),
+    /// The device, or the budget given to it, has too little memory left.
+    #[error("{adapter} has no room for {what}: {reason}; use a smaller picture, or `--device cpu`")]
+    Memory {
+        /// The adapter's description.
+        adapter: String,
+        /// What was asked for.
+        what: String,
+        /// The driver's word, or what the budget has left.
+        reason: String,
+    },
     /// The driver reported an error, or the device was lost.
     #[error("{adapter} failed: {reason}; try again, another `--device`, or `--device cpu`")]
     Failed {
@@ -38,6 +52,9 @@ pub enum GpuError {
     },
 }
 
+/// Bytes that one write brings to a device at most; the driver keeps a copy of so many until it is done.
+pub const UPLOAD_BYTES: u64 = 8 << 20;
+
 /// An open device.
 pub struct Gpu {
     /// wgpu's device.
@@ -46,8 +63,10 @@ pub struct Gpu {
     pub queue: Queue,
     /// The adapter's description.
     pub name: String,
-    /// The adapter's own limits, all asked for.
+    /// What was asked for of the adapter's limits: all, unless told otherwise.
     pub limits: Limits,
+    /// What its buffers take.
+    pub memory: Arc<Ledger>,
     /// Whether shaders may use native half precision.
     pub native_f16: bool,
     /// Whether passes can be timed.
@@ -65,25 +84,27 @@ impl Gpu {
     /// # Errors
     /// When the driver refuses.
     pub fn open(adapter: &Adapter, shaders: Shaders) -> Result<Self, GpuError> {
-        Self::open_with(adapter, shaders, true)
+        Self::open_with(adapter, shaders, true, adapter.limits())
     }
 
-    /// As [`Gpu::open`]; `native_f16: false` keeps half precision packed in words even where the adapter has it.
+    /// As [`Gpu::open`]; `native_f16: false` keeps half precision packed in words even where the adapter has it;
+    /// `limits` lower than the adapter's make it a weaker one.
     ///
     /// # Errors
     /// When the driver refuses.
-    pub fn open_with(adapter: &Adapter, shaders: Shaders, native_f16: bool) -> Result<Self, GpuError> {
+    pub fn open_with(adapter: &Adapter, shaders: Shaders, native_f16: bool, limits: Limits) -> Result<Self, GpuError> {
         let name = describe(adapter);
         let mut wanted = Features::TIMESTAMP_QUERY;
         if native_f16 {
             wanted |= Features::SHADER_F16;
         }
         let features = adapter.features() & wanted;
-        let limits = adapter.limits();
         let descriptor = DeviceDescriptor {
             label: Some("irnext"),
             required_features: features,
             required_limits: limits.clone(),
+            // Buffers are few and large; blocks of them kept in stock would only count against a budget.
+            memory_hints: MemoryHints::MemoryUsage,
             ..Default::default()
         };
         let opened = pollster::block_on(adapter.request_device(&descriptor));
@@ -110,6 +131,7 @@ impl Gpu {
             queue,
             name,
             limits,
+            memory: Arc::default(),
             native_f16: features.contains(Features::SHADER_F16),
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             software: adapter.get_info().device_type == wgpu::DeviceType::Cpu,
@@ -129,7 +151,8 @@ impl Gpu {
             return Ok(Arc::clone(pipeline));
         }
         let source = self.shaders.compose(variant, self.native_f16)?;
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(ErrorFilter::Validation);
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(variant.shader),
             source: wgpu::ShaderSource::Wgsl(source.into()),
@@ -156,7 +179,8 @@ impl Gpu {
             },
             cache: None,
         });
-        if let Some(error) = pollster::block_on(scope.pop()) {
+        let refused = [pollster::block_on(validation.pop()), pollster::block_on(internal.pop())];
+        if let Some(error) = refused.into_iter().flatten().next() {
             return Err(ShaderError::Refused { variant: variant.to_string(), reason: error.to_string() }.into());
         }
         let pipeline = Arc::new(pipeline);
@@ -164,22 +188,92 @@ impl Gpu {
         Ok(pipeline)
     }
 
+    /// How many pipelines it holds.
+    pub fn pipelines(&self) -> usize {
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// A buffer of `bytes`, counted in [`Gpu::memory`].
+    ///
+    /// # Errors
+    /// When the budget or the device has no room for it.
+    pub fn allocate(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<Buffer, GpuError> {
+        let refused =
+            |reason| GpuError::Memory { adapter: self.name.clone(), what: format!("{bytes} bytes ({label})"), reason };
+        let taken = Taken::new(&self.memory, bytes)
+            .map_err(|left| refused(format!("{left} bytes are left of the memory it may use")))?;
+        let memory = self.device.push_error_scope(ErrorFilter::OutOfMemory);
+        let descriptor = BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
+        let raw = self.device.create_buffer(&descriptor);
+        match pollster::block_on(memory.pop()) {
+            Some(error) => Err(refused(error.to_string())),
+            None => Ok(Buffer::new(raw, taken)),
+        }
+    }
+
+    /// Writes bytes into buffers from offsets on, a portion at a time, so that the driver's copies of them never come to
+    /// more than [`UPLOAD_BYTES`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn upload(&self, writes: &[(&Buffer, u64, &[u8])]) -> Result<(), GpuError> {
+        let mut pending = 0;
+        for &(buffer, offset, bytes) in writes {
+            for (index, portion) in bytes.chunks(UPLOAD_BYTES as usize).enumerate() {
+                pending += portion.len() as u64;
+                if pending > UPLOAD_BYTES {
+                    self.queue.submit([]);
+                    self.wait()?;
+                    pending = portion.len() as u64;
+                }
+                self.queue.write_buffer(buffer, offset + index as u64 * UPLOAD_BYTES, portion);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does `work`, and hears of every error that the device reports of it: those of other threads are theirs.
+    ///
+    /// # Errors
+    /// That of `work`, else the device's.
+    pub fn guarded<T, E: From<GpuError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let filters = [ErrorFilter::Internal, ErrorFilter::Validation, ErrorFilter::OutOfMemory];
+        let mut scopes = filters.map(|filter| Some(self.device.push_error_scope(filter)));
+        let done = work();
+        let mut first = None;
+        for scope in scopes.iter_mut().rev().filter_map(Option::take) {
+            let error = pollster::block_on(scope.pop());
+            first = first.or(error);
+        }
+        let done = done?;
+        match first {
+            None => Ok(done),
+            Some(wgpu::Error::OutOfMemory { source }) => Err(E::from(GpuError::Memory {
+                adapter: self.name.clone(),
+                what: "its own work".into(),
+                reason: source.to_string(),
+            })),
+            Some(error) => Err(E::from(self.failed(error.to_string()))),
+        }
+    }
+
     /// Waits for all work submitted so far.
     ///
     /// # Errors
-    /// When the driver reported an error since the last call, or the device was lost.
+    /// When the driver reported an error that no [`Gpu::guarded`] caught, or the device was lost.
     pub fn wait(&self) -> Result<(), GpuError> {
         let polled = self.device.poll(PollType::wait_indefinitely());
         self.check()?;
         polled.map(drop).map_err(|error| self.failed(error.to_string()))
     }
 
-    /// The first error that the driver reported since the last call.
+    /// The first error that the driver reported outside of [`Gpu::guarded`]: nothing that it makes from then on can be
+    /// trusted.
     ///
     /// # Errors
     /// That error.
     pub fn check(&self) -> Result<(), GpuError> {
-        let noted = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let noted = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
         noted.map_or(Ok(()), |reason| Err(self.failed(reason)))
     }
 

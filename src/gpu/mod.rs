@@ -2,8 +2,10 @@
 
 mod adapter;
 mod device;
+mod memory;
 mod shader;
 
 pub use adapter::{AdapterChoice, Backing, adapters, choose, describe};
-pub use device::{Gpu, GpuError};
+pub use device::{Gpu, GpuError, UPLOAD_BYTES};
+pub use memory::{Buffer, Ledger};
 pub use shader::{ShaderError, Shaders, Variant};

@@ -2,13 +2,13 @@
 
 use super::timing::{MOST_PASSES, Span, timed};
 use crate::compile::{Plan, PlanError};
-use crate::gpu::{Gpu, GpuError};
+use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::kernels::{ALIGNMENT, Operand};
 use std::sync::Arc;
 use thiserror::Error;
 use wgpu::{
-    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding, BufferDescriptor,
-    BufferSize, BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline,
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferSize, BufferUsages,
+    CommandEncoder, CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline,
 };
 
 /// Why a plan can't be recorded or run.
@@ -20,15 +20,11 @@ pub enum RunError {
     /// The device failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
-    /// The device has too little memory left.
-    #[error("{adapter} has no room for {bytes} bytes: {reason}; use a smaller picture, or `--device cpu`")]
-    Memory {
-        /// The adapter's description.
-        adapter: String,
+    /// The host has too little memory left for the maps of a picture in bands.
+    #[error("this machine has no {bytes} bytes of memory left for a feature map; use a smaller picture")]
+    Host {
         /// What was asked for.
         bytes: u64,
-        /// The driver's word.
-        reason: String,
     },
     /// An input of another size than the plan's.
     #[error("input `{name}` takes {expected} bytes, but {found} are given")]
@@ -55,6 +51,8 @@ pub struct Session {
     plan: Arc<Plan>,
     arena: Buffer,
     staging: Buffer,
+    /// Constants and parameters: bound once, counted as long as they are bound.
+    _bound: [Buffer; 2],
     dispatches: Vec<Dispatch>,
 }
 
@@ -68,17 +66,28 @@ impl Session {
     /// When the device's limits or memory don't allow it, or it refuses a shader.
     pub fn new(gpu: Arc<Gpu>, plan: Arc<Plan>) -> Result<Self, RunError> {
         plan.fits(&gpu.limits)?;
+        Arc::clone(&gpu).guarded(|| Self::record(gpu, plan))
+    }
+
+    fn record(gpu: Arc<Gpu>, plan: Arc<Plan>) -> Result<Self, RunError> {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-        let arena = allocate(&gpu, "arena", plan.placement.bytes, storage)?;
-        let constants = filled(&gpu, "constants", &plan.constants, BufferUsages::STORAGE)?;
+        let arena = gpu.allocate("arena", aligned(plan.placement.bytes), storage)?;
         let outputs: u64 = plan.outputs.iter().map(|port| aligned(plan.buffers[port.buffer.0].bytes)).sum();
-        let staging = allocate(&gpu, "staging", outputs, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+        let staging = gpu.allocate("staging", aligned(outputs), BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
         let stride = aligned(plan.steps.iter().map(|step| step.params.len() as u64).max().unwrap_or(0));
         let mut params = vec![0; (stride * plan.steps.len() as u64) as usize];
         for (slot, step) in params.chunks_mut(stride.max(1) as usize).zip(&plan.steps) {
             slot[..step.params.len()].copy_from_slice(&step.params);
         }
-        let params = filled(&gpu, "params", &params, BufferUsages::UNIFORM)?;
+        let bound = |label: &str, bytes: &[u8], usage| {
+            gpu.allocate(label, aligned(bytes.len() as u64), usage | BufferUsages::COPY_DST)
+        };
+        let (constants_bytes, params_bytes) = (&plan.constants, params);
+        let constants = bound("constants", constants_bytes, BufferUsages::STORAGE)?;
+        let params = bound("params", &params_bytes, BufferUsages::UNIFORM)?;
+        gpu.upload(&[(&constants, 0, constants_bytes), (&params, 0, &params_bytes)])?;
+        gpu.queue.submit([]);
+        gpu.wait()?;
         let mut dispatches = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {
             let pipeline = gpu.pipeline(&step.variant)?;
@@ -101,8 +110,7 @@ impl Session {
             });
             dispatches.push(Dispatch { pipeline, bindings, workgroups: step.workgroups, flops: step.cost.flops });
         }
-        gpu.check()?;
-        Ok(Self { gpu, plan, arena, staging, dispatches })
+        Ok(Self { gpu, plan, arena, staging, _bound: [constants, params], dispatches })
     }
 
     /// The device.
@@ -130,6 +138,15 @@ impl Session {
     /// # Errors
     /// When an input is missing or has another size than the plan's.
     pub fn upload(&self, inputs: &[&[u8]]) -> Result<(), RunError> {
+        let zeros: Vec<(u64, Vec<u8>)> = self
+            .plan
+            .zeroed
+            .iter()
+            .map(|&buffer| self.plan.range(buffer))
+            .map(|range| (range.start, vec![0; (range.end - range.start) as usize]))
+            .collect();
+        let mut writes: Vec<(&Buffer, u64, &[u8])> =
+            zeros.iter().map(|(start, bytes)| (&self.arena, *start, &bytes[..])).collect();
         for (index, port) in self.plan.inputs.iter().enumerate() {
             let bytes = inputs.get(index).copied().unwrap_or_default();
             let range = self.plan.range(port.buffer);
@@ -138,14 +155,9 @@ impl Session {
                 let (name, expected) = (port.name.clone(), range.end - range.start);
                 return Err(RunError::Input { name, expected, found: bytes.len() as u64 });
             }
-            self.gpu.queue.write_buffer(&self.arena, range.start, bytes);
+            writes.push((&self.arena, range.start, bytes));
         }
-        for &buffer in &self.plan.zeroed {
-            let range = self.plan.range(buffer);
-            let zeros = vec![0; (range.end - range.start) as usize];
-            self.gpu.queue.write_buffer(&self.arena, range.start, &zeros);
-        }
-        Ok(())
+        self.gpu.guarded(|| Ok(self.gpu.upload(&writes)?))
     }
 
     /// Runs every step and waits for the last.
@@ -153,8 +165,10 @@ impl Session {
     /// # Errors
     /// When the device fails.
     pub fn dispatch(&self) -> Result<(), RunError> {
-        self.submit_all(FLOPS_A_SUBMISSION, &mut |_| Ok(()))?;
-        Ok(self.gpu.wait()?)
+        self.gpu.guarded(|| {
+            self.submit_all(FLOPS_A_SUBMISSION, &mut |_| Ok(()))?;
+            Ok(self.gpu.wait()?)
+        })
     }
 
     /// As [`Session::dispatch`], telling `progress` the share of the work that is done, 0 to 1. On a software driver it
@@ -165,10 +179,12 @@ impl Session {
     pub fn dispatch_with(&self, progress: &mut dyn FnMut(f64)) -> Result<(), RunError> {
         let total = self.plan.flops().max(1) as f64;
         let limit = if self.gpu.software { FLOPS_A_SUBMISSION / 25 } else { FLOPS_A_SUBMISSION };
-        self.submit_all(limit, &mut |done| {
-            self.gpu.wait()?;
-            progress(done as f64 / total);
-            Ok(())
+        self.gpu.guarded(|| {
+            self.submit_all(limit, &mut |done| {
+                self.gpu.wait()?;
+                progress(done as f64 / total);
+                Ok(())
+            })
         })
     }
 
@@ -225,6 +241,10 @@ impl Session {
     /// # Errors
     /// When the device fails.
     pub fn download(&self) -> Result<Vec<Vec<u8>>, RunError> {
+        self.gpu.guarded(|| self.read_back())
+    }
+
+    fn read_back(&self) -> Result<Vec<Vec<u8>>, RunError> {
         let mut encoder = self.encoder();
         let mut at = 0;
         let mut places = vec![];
@@ -272,23 +292,4 @@ fn aligned(bytes: u64) -> u64 {
 
 fn range(buffer: &Buffer, offset: u64, size: u64) -> BindingResource<'_> {
     BindingResource::Buffer(BufferBinding { buffer, offset, size: BufferSize::new(size) })
-}
-
-fn allocate(gpu: &Gpu, label: &str, bytes: u64, usage: BufferUsages) -> Result<Buffer, RunError> {
-    let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-    let size = aligned(bytes);
-    let buffer =
-        gpu.device.create_buffer(&BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false });
-    match pollster::block_on(memory.pop()) {
-        Some(error) => Err(RunError::Memory { adapter: gpu.name.clone(), bytes: size, reason: error.to_string() }),
-        None => Ok(buffer),
-    }
-}
-
-fn filled(gpu: &Gpu, label: &str, bytes: &[u8], usage: BufferUsages) -> Result<Buffer, RunError> {
-    let buffer = allocate(gpu, label, bytes.len() as u64, usage | BufferUsages::COPY_DST)?;
-    if !bytes.is_empty() {
-        gpu.queue.write_buffer(&buffer, 0, bytes);
-    }
-    Ok(buffer)
 }

@@ -4,14 +4,18 @@ use irnext::gpu::{Gpu, adapters, describe};
 use irnext::kernels::shaders;
 use std::sync::{Arc, OnceLock};
 
-/// One adapter, opened with native half precision where it has it, and with packed half precision.
+/// One adapter, opened with native half precision where it has it, with packed half precision, and with no more than
+/// WebGPU promises of every adapter.
+#[allow(dead_code, reason = "each test binary uses its share")]
 pub struct Devices {
     pub native: Option<Arc<Gpu>>,
     pub packed: Arc<Gpu>,
+    pub weak: Arc<Gpu>,
 }
 
+#[allow(dead_code, reason = "each test binary uses its share")]
 impl Devices {
-    /// Both, with a name for messages.
+    /// The first two, with a name for messages.
     pub fn all(&self) -> Vec<(&'static str, Arc<Gpu>)> {
         let native = self.native.iter().map(|gpu| ("native f16", Arc::clone(gpu)));
         native.chain([("packed f16", Arc::clone(&self.packed))]).collect()
@@ -28,11 +32,18 @@ pub fn devices() -> &'static Devices {
             "no adapter to test on: `tests/run.sh` installs a software Vulkan driver and runs all tests; \
              what needs no adapter is `cargo test --lib --test shaders --test reference --test checkpoints --test photo`",
         );
-        let packed = Arc::new(Gpu::open_with(&adapter, shaders(), false).expect("opens"));
+        let packed = Arc::new(Gpu::open_with(&adapter, shaders(), false, adapter.limits()).expect("opens"));
+        let limits = wgpu::Limits::default();
+        assert_eq!((limits.max_storage_buffer_binding_size, limits.max_compute_workgroup_storage_size), (128 << 20, 16384));
+        assert_eq!(
+            (limits.max_compute_workgroups_per_dimension, limits.max_compute_invocations_per_workgroup),
+            (65535, 256)
+        );
+        let weak = Arc::new(Gpu::open_with(&adapter, shaders(), false, limits).expect("opens with WebGPU's limits"));
         let native = Gpu::open(&adapter, shaders()).expect("opens");
         if !native.native_f16 {
             println!("{}: no SHADER_F16, so native half precision is not tested", describe(&adapter));
         }
-        Devices { native: native.native_f16.then(|| Arc::new(native)), packed }
+        Devices { native: native.native_f16.then(|| Arc::new(native)), packed, weak }
     })
 }
