@@ -12,7 +12,10 @@ struct Params {
     blocks: u32,
     // Rows and columns of each source.
     heights: vec3<u32>,
+    // Rows of the window of a picture that all these maps are, and of the picture; else unused.
+    window: u32,
     widths: vec3<u32>,
+    picture: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,6 +24,8 @@ struct Params {
 @if(second) @group(0) @binding(3) var<storage, read_write> source1: array<Stored>;
 @if(third) @group(0) @binding(4) var<storage, read_write> source2: array<Stored>;
 @group(0) @binding(5) var<storage, read_write> output: array<Stored>;
+// The window's first row.
+@if(window) @group(0) @binding(6) var<storage, read_write> origin: array<u32>;
 
 override WORKGROUP: u32 = 64;
 
@@ -38,15 +43,32 @@ fn position(at: u32, source: u32, to: u32) -> Position {
     return Position(low, min(low + 1u, source - 1u), f32(numerator % steps) / f32(steps));
 }
 
+@if(!window)
+fn down(y: u32, height: u32) -> Position {
+    return position(y, height, params.height);
+}
+
+// Where a row falls is a matter of the whole picture. Rows near the window's borders may need others that are not
+// there; the nearest stands in, and the host takes no such row.
+@if(window)
+fn down(y: u32, height: u32) -> Position {
+    let row = origin[0] * params.height / params.window + y;
+    let first = origin[0] * height / params.window;
+    let last = first + height - 1u;
+    let all = vec2<u32>(height, params.height) * params.picture / params.window;
+    let place = position(row, all.x, all.y);
+    return Position(clamp(place.low, first, last) - first, clamp(place.high, first, last) - first, place.fraction);
+}
+
 struct Corners {
-    // Indices of the four neighbours in vec4s, then the weights across and down.
+    // Indices of the four neighbours in vec4s, then the weights of the right and of the lower ones.
     at: vec4<u32>,
-    across: f32,
-    down: f32,
+    right: f32,
+    lower: f32,
 }
 
 fn corners(y: u32, x: u32, block: u32, height: u32, width: u32) -> Corners {
-    let v = position(y, height, params.height);
+    let v = down(y, height);
     let h = position(x, width, params.width);
     let rows = vec4<u32>(v.low, v.low, v.high, v.high);
     let columns = vec4<u32>(h.low, h.high, h.low, h.high);
@@ -54,9 +76,9 @@ fn corners(y: u32, x: u32, block: u32, height: u32, width: u32) -> Corners {
 }
 
 fn blend(c: Corners, a: Stored, b: Stored, d: Stored, e: Stored) -> vec4<f32> {
-    let top = decode(a) * (1.0 - c.across) + decode(b) * c.across;
-    let bottom = decode(d) * (1.0 - c.across) + decode(e) * c.across;
-    return top * (1.0 - c.down) + bottom * c.down;
+    let top = decode(a) * (1.0 - c.right) + decode(b) * c.right;
+    let bottom = decode(d) * (1.0 - c.right) + decode(e) * c.right;
+    return top * (1.0 - c.lower) + bottom * c.lower;
 }
 
 @compute @workgroup_size(WORKGROUP)

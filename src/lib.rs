@@ -25,7 +25,7 @@
 //! | 2 | [`graph`] | the op set, shape inference, dumps |
 //! | 3 | [`mod@reference`], [`kernels`] | the CPU executor, one file an op; what the host must know of each WGSL file |
 //! | 4 | [`compile`] | passes, kernel choice, memory: a graph becomes a plan |
-//! | 5 | [`run`] | a plan recorded once and replayed |
+//! | 5 | [`run`] | a plan recorded once and replayed, in one piece or in bands |
 //! | 6 | [`model`] | IRNeXt's graph from a config; checkpoint readers; shipped models |
 //! | 7 | [`photo`] | decode, encode, colour, alpha, atomic write |
 //! | 8 | [`restore`] | photo in, photo out |

@@ -50,7 +50,12 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
         }
         Op::FilterTaps(taps) => kernels::filter_taps::lower(lowering, id, taps),
         Op::DynamicFilter(filter) => kernels::dynamic_filter::lower(lowering, id, filter),
-        Op::GlobalMean => kernels::moments::lower(lowering, id),
+        Op::GlobalMean => kernels::moments::lower(lowering, id, false),
+        Op::Moments => kernels::moments::lower(lowering, id, true),
+        Op::Normalise { weight, bias, eps } => {
+            let moments = lowering.input(id, 1);
+            kernels::instance_norm::normalise(lowering, id, moments, *weight, *bias, *eps);
+        }
         Op::Fft2 => kernels::fft::lower_fft2(lowering, id),
         Op::Concat | Op::BatchNorm { .. } | Op::TapActivation { .. } => {
             return refuse("no kernel: the passes that remove it found no convolution to merge it with".into());

@@ -1,12 +1,18 @@
 //! Floor 4: a graph becomes a plan: passes in order (fold, fuse, choose elements), kernels chosen, memory planned.
 
+mod bands;
 mod choose;
 mod memory;
 mod passes;
 mod plan;
+mod reach;
 mod rewrite;
+mod segment;
 
+pub use bands::{BandPlan, Estimate, Room, Segment, Stage, compile_bands};
 pub use choose::{LowerError, kernel_of};
 pub use memory::{Lifetime, Placement, place};
 pub use passes::{PASSES, Pass, assign_elements, optimise, required, stages};
 pub use plan::{Frame, Plan, PlanError, Port, compile, compile_picture};
+pub use reach::is_statistic;
+pub use segment::Band;

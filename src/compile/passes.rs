@@ -68,7 +68,7 @@ pub fn assign_elements(graph: &mut Graph, precision: Element) {
                     precision
                 }
             }
-            Op::GlobalMean | Op::TapActivation { .. } | Op::FilterTaps(_) | Op::Fft2 => Element::F32,
+            Op::GlobalMean | Op::Moments | Op::TapActivation { .. } | Op::FilterTaps(_) | Op::Fft2 => Element::F32,
             Op::Conv2d(_) | Op::Concat | Op::BatchNorm { .. } => precision,
             // The rest store what they read; a picture stays one.
             _ => graph.node(node.inputs[0]).element,

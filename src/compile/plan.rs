@@ -3,8 +3,9 @@
 use super::choose::{LowerError, lower};
 use super::memory::{Lifetime, Placement, place};
 use super::passes::assign_elements;
+use crate::gpu::UPLOAD_BYTES;
 use crate::graph::{Graph, GraphError, NodeId};
-use crate::kernels::{BufferId, BufferSpec, Lowering, Operand, Step, Target, pixels_in, pixels_out};
+use crate::kernels::{ALIGNMENT, BufferId, BufferSpec, Lowering, Operand, Step, Target, Window, pixels_in, pixels_out};
 use crate::tensor::{Element, Shape};
 use thiserror::Error;
 
@@ -40,6 +41,24 @@ pub enum PlanError {
         bytes: u64,
         /// The adapter's limit.
         limit: u64,
+    },
+    /// No band of rows is small enough.
+    #[error(
+        "this picture can't be restored within {budget} bytes of device memory, not even in bands of a few rows;          it needs about {least} bytes: give more with --memory, use a smaller picture, or `--device cpu`"
+    )]
+    Budget {
+        /// What is allowed.
+        budget: u64,
+        /// What a plan was found for.
+        least: u64,
+    },
+    /// An op that can't be taken in bands.
+    #[error("{node} ({op}) can't be computed in bands of rows: use a smaller picture, or `--device cpu`")]
+    Bands {
+        /// The node's name.
+        node: String,
+        /// The op's kind.
+        op: &'static str,
     },
     /// A dispatch larger than the device runs.
     #[error("{name} needs {workgroups:?} workgroups, but this device runs at most {limit} on an axis")]
@@ -120,6 +139,17 @@ impl Plan {
         self.steps.iter().map(|step| step.cost.bytes).sum()
     }
 
+    /// Bytes of device memory that it takes: the arena, the constants, what results pass through on their way to the
+    /// host, and the driver's copy of what is on its way to the device.
+    pub fn device_bytes(&self) -> u64 {
+        let aligned = |bytes: u64| bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT);
+        let ports = |ports: &[Port]| ports.iter().map(|port| aligned(self.buffers[port.buffer.0].bytes)).sum::<u64>();
+        let params = self.steps.iter().map(|step| aligned(step.params.len() as u64)).max().unwrap_or(0);
+        let bound = self.constants.len() as u64 + params * self.steps.len() as u64;
+        let upload = bound.max(ports(&self.inputs)).min(UPLOAD_BYTES);
+        self.placement.bytes + bound + ports(&self.outputs) + upload
+    }
+
     /// Whether a device's limits allow it.
     ///
     /// # Errors
@@ -149,13 +179,36 @@ impl Plan {
 pub fn compile(graph: &Graph, precision: Element, target: Target) -> Result<Plan, PlanError> {
     let mut graph = graph.clone();
     assign_elements(&mut graph, precision);
-    let mut lowering = Lowering::new(&graph, precision, target);
+    compile_maps(Lowering::new(&graph, precision, target), None)
+}
+
+/// A plan as [`compile`] makes, for a graph whose maps are a window of `rows` of a picture of `picture` rows, each in
+/// proportion; its elements are assigned. A last input takes the window's first row, as a `u32`.
+///
+/// # Errors
+/// When an op has no kernel.
+pub(super) fn compile_window(
+    graph: &Graph,
+    precision: Element,
+    target: Target,
+    rows: usize,
+    picture: usize,
+) -> Result<Plan, PlanError> {
+    let mut lowering = Lowering::new(graph, precision, target);
+    let origin = lowering.buffer("first row", 4);
+    lowering.window = Some(Window { rows, picture, origin });
+    let shape = Shape::new(1, 1, 1);
+    compile_maps(lowering, Some(Port { name: "first row".into(), buffer: origin, shape, element: Element::F32 }))
+}
+
+fn compile_maps(mut lowering: Lowering, origin: Option<Port>) -> Result<Plan, PlanError> {
+    let graph = lowering.graph;
     (0..graph.nodes.len()).try_for_each(|index| lower(&mut lowering, NodeId(index)))?;
     let port = |lowering: &mut Lowering, name: &str, id: NodeId| {
         let node = graph.node(id);
         Port { name: name.into(), buffer: lowering.map(id), shape: node.shape, element: node.element }
     };
-    let inputs = graph.inputs().map(|id| port(&mut lowering, &graph.node(id).name, id)).collect();
+    let inputs = graph.inputs().map(|id| port(&mut lowering, &graph.node(id).name, id)).chain(origin).collect();
     let outputs = graph.outputs.iter().map(|output| port(&mut lowering, &output.name, output.node)).collect();
     Ok(finish(lowering, inputs, outputs, vec![]))
 }
@@ -199,11 +252,7 @@ fn finish(lowering: Lowering, inputs: Vec<Port>, outputs: Vec<Port>, zeroed: Vec
     let end = steps.len();
     let mut lifetimes: Vec<Lifetime> = buffers
         .iter()
-        .map(|buffer| Lifetime {
-            bytes: buffer.bytes.next_multiple_of(crate::kernels::ALIGNMENT),
-            first: usize::MAX,
-            last: 0,
-        })
+        .map(|buffer| Lifetime { bytes: buffer.bytes.next_multiple_of(ALIGNMENT), first: usize::MAX, last: 0 })
         .collect();
     let mut touch = |id: BufferId, step: usize| {
         let lifetime = &mut lifetimes[id.0];

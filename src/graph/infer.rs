@@ -103,6 +103,18 @@ impl Check<'_> {
                 let [x] = self.arity()?;
                 Ok(Shape::new(x.height.div_ceil(2), x.width.div_ceil(2), x.channels))
             }
+            Op::Moments => {
+                let [x] = self.arity()?;
+                Ok(Shape::new(1, 2, x.channels))
+            }
+            Op::Normalise { weight, bias, .. } => {
+                let [x, moments] = self.arity()?;
+                let expected = Shape::new(1, 2, x.channels);
+                require(moments == expected, || format!("moments {moments} of {x}"))?;
+                self.weight(*weight, &[x.channels])?;
+                self.weight(*bias, &[x.channels])?;
+                Ok(x)
+            }
             Op::InstanceNorm { weight, bias, .. } => {
                 let [x] = self.arity()?;
                 self.weight(*weight, &[x.channels])?;

@@ -138,6 +138,18 @@ pub enum Op {
         /// Added to the (biased) variance.
         eps: f64,
     },
+    /// Each channel's mean and biased variance over the picture: `[1, 2, channels]`.
+    Moments,
+    /// `(x − mean) / √(var + eps) · weight + bias`. Inputs: x, its moments. What is left of an instance norm where a
+    /// picture is taken in bands.
+    Normalise {
+        /// `[channels]`.
+        weight: WeightId,
+        /// `[channels]`.
+        bias: WeightId,
+        /// Added to the variance.
+        eps: f64,
+    },
     /// The mean over all pixels: `[1, 1, channels]`.
     GlobalMean,
     /// The mean over a window of ⌊base·h/train⌋ × ⌊base·w/train⌋, replicated at the borders to the input's size.
@@ -196,6 +208,8 @@ impl Op {
             Op::UpsampleSum { .. } => "upsample_sum",
             Op::NearestHalf => "nearest_half",
             Op::InstanceNorm { .. } => "instance_norm",
+            Op::Moments => "moments",
+            Op::Normalise { .. } => "normalise",
             Op::GlobalMean => "global_mean",
             Op::BoxMean { .. } => "box_mean",
             Op::LowBand { .. } => "low_band",
@@ -213,7 +227,7 @@ impl Op {
             Op::Conv2d(conv) => std::iter::once(conv.weight).chain(conv.bias).collect(),
             Op::ConvTranspose2d(conv) => std::iter::once(conv.weight).chain(conv.bias).collect(),
             Op::BatchNorm { parameters, .. } => parameters.to_vec(),
-            Op::InstanceNorm { weight, bias, .. } => vec![*weight, *bias],
+            Op::InstanceNorm { weight, bias, .. } | Op::Normalise { weight, bias, .. } => vec![*weight, *bias],
             Op::FilterTaps(taps) => vec![taps.weight, taps.bias],
             Op::DynamicFilter(filter) => vec![filter.inside, filter.lamb_l, filter.lamb_h],
             _ => vec![],

@@ -23,10 +23,23 @@ pub fn variants() -> Vec<Variant> {
 
 /// Three dispatches.
 pub fn lower(lowering: &mut Lowering, node: NodeId, weight: WeightId, bias: WeightId, eps: f64) {
-    let (graph, out) = (lowering.graph, lowering.graph.node(node));
+    let out = lowering.graph.node(node);
     let bytes = 2 * out.shape.stored_channels() as u64 * Element::F32.bytes();
     let statistics = Operand::Buffer(lowering.buffer(format!("{} (moments)", out.name), bytes));
     moments::record(lowering, node, statistics, true);
+    normalise(lowering, node, statistics, weight, bias, eps);
+}
+
+/// The last dispatch alone, with moments that are there.
+pub fn normalise(
+    lowering: &mut Lowering,
+    node: NodeId,
+    statistics: Operand,
+    weight: WeightId,
+    bias: WeightId,
+    eps: f64,
+) {
+    let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let affine = lowering.constants.get(&format!("affine {} {}", weight.0, bias.0), || {
         [weight, bias].iter().flat_map(|&id| pack_channels(graph.tensor(id).data())).collect()
     });

@@ -76,6 +76,17 @@ impl Default for Target {
     }
 }
 
+/// Says that a graph's maps are the rows of a window of a picture, each map in proportion to the picture's height.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Rows of the window.
+    pub rows: usize,
+    /// Rows of the picture.
+    pub picture: usize,
+    /// Holds the window's first row; filled for each run, so that one plan serves all windows of a height.
+    pub origin: BufferId,
+}
+
 /// A plan in the making.
 #[derive(Debug)]
 pub struct Lowering<'a> {
@@ -85,6 +96,8 @@ pub struct Lowering<'a> {
     pub target: Target,
     /// The element of convolution weights.
     pub element: Element,
+    /// Set where the graph is not of a whole picture: for kernels that must know which rows they have.
+    pub window: Option<Window>,
     /// Buffers so far.
     pub buffers: Vec<BufferSpec>,
     /// Constants so far.
@@ -98,7 +111,8 @@ impl<'a> Lowering<'a> {
     /// Nothing recorded yet.
     pub fn new(graph: &'a Graph, element: Element, target: Target) -> Self {
         let maps = vec![None; graph.nodes.len()];
-        Self { graph, target, element, buffers: vec![], constants: Constants::default(), steps: vec![], maps }
+        let constants = Constants::default();
+        Self { graph, target, element, window: None, buffers: vec![], constants, steps: vec![], maps }
     }
 
     /// A buffer of `bytes`, at least one `vec4` long.

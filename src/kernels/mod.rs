@@ -9,7 +9,7 @@ pub mod storage;
 
 pub(crate) use constants::ALIGNMENT;
 pub use constants::Constants;
-pub use lowering::{BufferId, BufferSpec, Cost, Lowering, Operand, Step, StepParts, Target};
+pub use lowering::{BufferId, BufferSpec, Cost, Lowering, Operand, Step, StepParts, Target, Window};
 
 use crate::gpu::{Shaders, Variant};
 

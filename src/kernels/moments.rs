@@ -34,10 +34,10 @@ fn merge(variance: bool) -> Variant {
     Variant::new("moments", &[("merge", true), ("variance", variance)])
 }
 
-/// A global mean: the node's own result.
-pub fn lower(lowering: &mut Lowering, node: NodeId) {
+/// The node's own result: means of all blocks, then variances if asked for.
+pub fn lower(lowering: &mut Lowering, node: NodeId, variance: bool) {
     let output = lowering.output(node);
-    record(lowering, node, output, false);
+    record(lowering, node, output, variance);
 }
 
 /// The moments of a node's first input into `output`: means of all blocks, then variances if asked for.

@@ -1,7 +1,7 @@
 //! Bilinear upsampling of one to three maps, summed, with a base and GELU.
 
 use super::lowering::rows;
-use super::{Cost, Lowering, StepParts, combinations};
+use super::{Cost, Lowering, Operand, StepParts, combinations};
 use crate::gpu::Variant;
 use crate::graph::NodeId;
 use crate::tensor::Element;
@@ -14,13 +14,15 @@ struct Params {
     width: u32,
     blocks: u32,
     padding: u32,
-    heights: [u32; 4],
-    widths: [u32; 4],
+    heights: [u32; 3],
+    window: u32,
+    widths: [u32; 3],
+    picture: u32,
 }
 
 /// All variants: one source, two, or three.
 pub fn variants() -> Vec<Variant> {
-    let all = combinations("upsample_sum", &["f32", "base", "second", "third", "gelu"]);
+    let all = combinations("upsample_sum", &["f32", "base", "second", "third", "gelu", "window"]);
     all.into_iter().filter(|v| !v.features.contains(&"third") || v.features.contains(&"second")).collect()
 }
 
@@ -29,7 +31,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, base: bool, gelu: bool) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let first = usize::from(base);
     let sources = out.inputs.len() - first;
-    let (mut heights, mut widths) = ([1; 4], [1; 4]);
+    let (mut heights, mut widths) = ([1; 3], [1; 3]);
     let mut bindings = vec![(5, lowering.output(node))];
     if base {
         bindings.push((1, lowering.input(node, 0)));
@@ -39,13 +41,18 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, base: bool, gelu: bool) {
         (heights[source], widths[source]) = (shape.height as u32, shape.width as u32);
         bindings.push((2 + source as u32, lowering.input(node, first + source)));
     }
+    if let Some(window) = lowering.window {
+        bindings.push((6, Operand::Buffer(window.origin)));
+    }
     let params = Params {
         height: out.shape.height as u32,
         width: out.shape.width as u32,
         blocks: out.shape.blocks() as u32,
         padding: 0,
         heights,
+        window: lowering.window.map_or(0, |window| window.rows as u32),
         widths,
+        picture: lowering.window.map_or(0, |window| window.picture as u32),
     };
     let variant = Variant::new(
         "upsample_sum",
@@ -55,6 +62,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, base: bool, gelu: bool) {
             ("second", sources > 1),
             ("third", sources > 2),
             ("gelu", gelu),
+            ("window", lowering.window.is_some()),
         ],
     );
     // A blend is 3 multiply-add pairs; a GELU counts as 20 operations.

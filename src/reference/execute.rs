@@ -116,6 +116,10 @@ fn compute<T: Real>(graph: &Graph, node: &Node, inputs: &[&FeatureMap<T>]) -> Fe
         Op::InstanceNorm { weight, bias, eps } => {
             instance_norm::instance_norm(inputs[0], graph.tensor(*weight), graph.tensor(*bias), *eps)
         }
+        Op::Moments => instance_norm::moments(inputs[0]),
+        Op::Normalise { weight, bias, eps } => {
+            instance_norm::normalise(inputs[0], inputs[1], graph.tensor(*weight), graph.tensor(*bias), *eps)
+        }
         Op::GlobalMean => global_mean::global_mean(inputs[0]),
         Op::BoxMean { base, train } => box_mean::box_mean(inputs[0], *base, *train),
         Op::LowBand { cutoff } => low_band::low_band(inputs[0], *cutoff),

@@ -1,9 +1,12 @@
-//! Floor 5: a plan recorded on a device once, and replayed for every picture.
+//! Floor 5: a plan recorded on a device once, and replayed for every picture, or in bands for one that doesn't fit.
 
+mod bands;
 mod session;
+mod spill;
 mod tensors;
 mod timing;
 
+pub use bands::{Bands, Sink, Source};
 pub use session::{RunError, Session};
-pub use tensors::{TensorSession, target};
+pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};

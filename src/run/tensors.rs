@@ -1,11 +1,11 @@
 //! A graph run from maps to maps: what `irnext run`, `verify` and the tests are made of.
 
-use super::{RunError, Session};
-use crate::compile::compile;
+use super::{Bands, RunError, Session};
+use crate::compile::{Room, compile, compile_bands};
 use crate::gpu::Gpu;
-use crate::graph::Graph;
+use crate::graph::{Graph, Node};
 use crate::kernels::{Target, storage};
-use crate::tensor::{Element, FeatureMap};
+use crate::tensor::{Element, FeatureMap, Shape};
 use std::sync::Arc;
 
 /// A recorded plan that takes and gives maps.
@@ -45,5 +45,64 @@ impl TensorSession {
         let results = self.session.run(&slices)?;
         let decoded = plan.outputs.iter().zip(&results);
         Ok(decoded.map(|(port, bytes)| storage::decode_map(port.element, port.shape, bytes)).collect())
+    }
+}
+
+impl Bands {
+    /// One picture's map through a graph, whose outputs are pictures.
+    ///
+    /// # Errors
+    /// As [`Bands::run`].
+    pub fn run_map(&self, input: &FeatureMap<f32>) -> Result<Vec<FeatureMap<f32>>, RunError> {
+        let graph = &self.plan().graph;
+        let outputs: Vec<&Node> = graph.outputs.iter().map(|output| graph.node(output.node)).collect();
+        let mut made: Vec<Vec<u8>> = vec![vec![]; outputs.len()];
+        let source = |rows: std::ops::Range<usize>| {
+            let Shape { width, channels, .. } = input.shape;
+            let values = &input.data[rows.start * width * channels..rows.end * width * channels];
+            let shape = Shape::new(rows.len(), width, channels);
+            storage::encode_map(Element::F32, &FeatureMap { shape, data: values.to_vec() })
+        };
+        // Bands come from the top down.
+        let mut sink = |index: usize, _: std::ops::Range<usize>, bytes: &[u8]| made[index].extend_from_slice(bytes);
+        self.run(&source, &mut sink, &mut |_| ())?;
+        let decoded = outputs.iter().zip(&made);
+        Ok(decoded.map(|(node, bytes)| storage::decode_map(node.element, node.shape, bytes)).collect())
+    }
+}
+
+/// Maps through a graph, in one piece or in bands as the device's room demands.
+pub enum MapRunner {
+    /// In one piece.
+    Whole(Box<TensorSession>),
+    /// In bands.
+    Bands(Bands),
+}
+
+impl MapRunner {
+    /// Compiles `graph`, its passes done, for a device of which it may take `budget` bytes.
+    ///
+    /// # Errors
+    /// When an op has no kernel, or the room is too little even for bands.
+    pub fn new(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, budget: u64) -> Result<Self, RunError> {
+        let plan = compile(graph, precision, target(gpu, false))?;
+        if plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {
+            let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
+            return Ok(Self::Whole(Box::new(TensorSession { session })));
+        }
+        let room = Room { budget, limits: gpu.limits.clone() };
+        let plan = compile_bands(graph, precision, target(gpu, false), &room)?;
+        Ok(Self::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))))
+    }
+
+    /// One picture's map through a graph of one input, whose outputs are pictures.
+    ///
+    /// # Errors
+    /// When there is no room, or the device fails.
+    pub fn run(&self, input: &FeatureMap<f32>) -> Result<Vec<FeatureMap<f32>>, RunError> {
+        match self {
+            Self::Whole(session) => session.run(std::slice::from_ref(input)),
+            Self::Bands(bands) => bands.run_map(input),
+        }
     }
 }

@@ -28,6 +28,8 @@ pub const OPS: &[&str] = &[
     "upsample_sum",
     "nearest_half",
     "instance_norm",
+    "moments",
+    "normalise",
     "global_mean",
     "box_mean",
     "low_band",
@@ -119,6 +121,13 @@ impl Maker {
             "upsample_sum" => self.upsample_sum(),
             "filter_taps" => self.filter_taps(),
             "dynamic_filter" => self.dynamic_filter(),
+            "normalise" => {
+                let x = self.shape();
+                let (weight, bias) = (self.weight(&[x.channels], 1.0), self.weight(&[x.channels], 1.0));
+                let (x, other) = (self.input(x), self.input(x));
+                let moments = self.graph.push("moments", Op::Moments, &[other])?;
+                (Op::Normalise { weight, bias, eps: 0.1 }, vec![x, moments])
+            }
             "reflect_pad" => {
                 let x = self.shape();
                 let (left, right) = (self.rng.isize(-1..9), self.rng.isize(1..70));
@@ -131,6 +140,7 @@ impl Maker {
                     "gelu" => Op::Gelu,
                     "nearest_half" => Op::NearestHalf,
                     "global_mean" => Op::GlobalMean,
+                    "moments" => Op::Moments,
                     "box_mean" => Op::BoxMean { base: 120, train: 256 },
                     "low_band" => Op::LowBand { cutoff: self.pick(&[0.125, 0.25, 0.5]) },
                     "fft2" => Op::Fft2,

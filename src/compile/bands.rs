@@ -1,0 +1,330 @@
+//! A plan for a picture that doesn't fit the device in one piece: maps live on the host, the device takes a few layers
+//! at a time, a band of rows at a time, and whatever is a matter of the whole picture is made in between.
+
+use super::passes::assign_elements;
+use super::plan::{Plan, PlanError, compile_window};
+use super::reach::{is_local, is_statistic};
+use super::segment::{Band, Picture, Span, units, work};
+use crate::gpu::UPLOAD_BYTES;
+use crate::graph::{Graph, GraphError, NodeId, Op};
+use crate::kernels::Target;
+use crate::tensor::Element;
+use std::sync::Arc;
+
+/// Layers that the device takes together.
+#[derive(Debug)]
+pub struct Segment {
+    /// What goes in: maps by the window, statistics as a whole.
+    pub inputs: Vec<NodeId>,
+    /// What comes out.
+    pub outputs: Vec<NodeId>,
+    /// The plan of a window, whose ports are those and the window's first row.
+    pub plan: Arc<Plan>,
+    /// Rows of a window, in rows of the picture.
+    pub rows: usize,
+    /// The windows, from the top down.
+    pub bands: Vec<Band>,
+}
+
+/// One step through the picture.
+#[derive(Debug)]
+pub enum Stage {
+    /// On the device, in bands.
+    Device(Segment),
+    /// On the host: a node that is a matter of the whole picture.
+    Host(NodeId),
+}
+
+/// A plan in bands.
+#[derive(Debug)]
+pub struct BandPlan {
+    /// The graph that it follows: elements assigned, instance norms split into moments and the rest.
+    pub graph: Graph,
+    /// Rows of the picture.
+    pub rows: usize,
+    /// In order.
+    pub stages: Vec<Stage>,
+    /// For each node the last stage that reads it.
+    pub last_stage: Vec<usize>,
+    /// Operations without what bands make twice.
+    pub work: u64,
+}
+
+/// What a plan in bands takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Segments of layers.
+    pub segments: usize,
+    /// Bands of all segments.
+    pub bands: usize,
+    /// Bytes of device memory.
+    pub device_bytes: u64,
+    /// Bytes of the largest arena, and the least that any arena could have for the same bands.
+    pub arena: (u64, u64),
+    /// Bytes of host memory for maps.
+    pub host_bytes: u64,
+    /// Bytes moved between host and device.
+    pub moved: u64,
+    /// Floating-point operations on the device.
+    pub flops: u64,
+    /// Those that are done twice, because bands overlap, in percent of the rest.
+    pub overlap_percent: u64,
+}
+
+/// What limits a plan.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// Bytes of device memory.
+    pub budget: u64,
+    /// The device's limits.
+    pub limits: wgpu::Limits,
+}
+
+/// A plan in bands of `graph` (its passes done), which has one input.
+///
+/// # Errors
+/// When an op is neither local nor one that the host makes, or nothing fits the room.
+pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &Room) -> Result<BandPlan, PlanError> {
+    let mut graph = split_instance_norms(graph)?;
+    assign_elements(&mut graph, precision);
+    let rows = graph.inputs().map(|id| graph.node(id).shape.height).max().unwrap_or(0);
+    let hosted = |op: &Op| is_statistic(op) || matches!(op, Op::BoxMean { .. } | Op::LowBand { .. } | Op::Input { .. });
+    if let Some(node) = graph.nodes.iter().find(|node| !is_local(node) && !hosted(&node.op)) {
+        return Err(PlanError::Bands { node: node.name.clone(), op: node.op.kind() });
+    }
+    let Some(units) = units(&graph, rows) else {
+        let name = graph.nodes.first().map(|node| node.name.clone()).unwrap_or_default();
+        return Err(PlanError::Bands { node: name, op: "rows that don't divide the picture's" });
+    };
+    let mut last_use: Vec<usize> = (0..graph.nodes.len()).collect();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        node.inputs.iter().for_each(|input| last_use[input.0] = index);
+    }
+    graph.outputs.iter().for_each(|output| last_use[output.node.0] = graph.nodes.len());
+    let picture = Picture { graph: &graph, rows, units, last_use };
+    // What is reckoned from live maps may be less than what kernels and the arena's gaps take: then less is tried.
+    let mut assumed = room.clone();
+    for _ in 0..8 {
+        let Some(spans) = choose_spans(&picture, target, &assumed) else { break };
+        let stages = spans.into_iter().map(|choice| stage(&picture, precision, target, choice));
+        let stages = stages.collect::<Result<Vec<Stage>, PlanError>>()?;
+        let fits = |stage: &Stage| match stage {
+            Stage::Device(segment) => {
+                segment.plan.device_bytes() <= room.budget && segment.plan.fits(&room.limits).is_ok()
+            }
+            Stage::Host(_) => true,
+        };
+        if stages.iter().all(fits) {
+            let last_stage = last_stages(&graph, &stages);
+            let work = (0..graph.nodes.len()).map(|index| work(&graph, NodeId(index))).sum();
+            return Ok(BandPlan { graph, rows, stages, last_stage, work });
+        }
+        assumed.budget = assumed.budget / 8 * 7;
+        assumed.limits.max_buffer_size = assumed.limits.max_buffer_size / 8 * 7;
+        assumed.limits.max_storage_buffer_binding_size = assumed.limits.max_storage_buffer_binding_size / 8 * 7;
+    }
+    let mut least = room.clone();
+    while choose_spans(&picture, target, &least).is_none() && least.budget < u64::MAX / 2 {
+        least.budget += least.budget / 8 + (1 << 14);
+    }
+    Err(PlanError::Budget { budget: room.budget, least: least.budget / 7 * 8 })
+}
+
+/// A stage, chosen but not compiled.
+enum Choice {
+    Host(NodeId),
+    Device(Span, usize, Vec<Band>),
+}
+
+/// Cuts each run of local nodes into spans such that all takes the least work, moved bytes reckoned as work too.
+fn choose_spans(picture: &Picture, target: Target, room: &Room) -> Option<Vec<Choice>> {
+    let nodes = &picture.graph.nodes;
+    let mut choices = vec![];
+    let mut at = 0;
+    while at < nodes.len() {
+        let run = nodes[at..].iter().take_while(|node| is_local(node)).count();
+        if run == 0 {
+            if !matches!(nodes[at].op, Op::Input { .. }) {
+                choices.push(Choice::Host(NodeId(at)));
+            }
+            at += 1;
+            continue;
+        }
+        // best[end]: the least cost of nodes up to `end`, and where its last span starts.
+        let mut best: Vec<Option<(f64, usize)>> = vec![None; run + 1];
+        best[0] = Some((0.0, 0));
+        for start in 0..run {
+            let Some((before, _)) = best[start] else { continue };
+            for (end, best) in best.iter_mut().enumerate().skip(start + 1) {
+                let span = picture.span(at + start..at + end);
+                let Some((rows, bands)) = bands_within(picture, &span, room) else { break };
+                let cost = before + cost(picture, target, &span, rows, bands.len());
+                if best.is_none_or(|(least, _)| cost < least) {
+                    *best = Some((cost, start));
+                }
+            }
+        }
+        let mut spans = vec![];
+        let mut end = run;
+        while end > 0 {
+            let start = best[end]?.1;
+            let span = picture.span(at + start..at + end);
+            let (rows, bands) = bands_within(picture, &span, room)?;
+            spans.push(Choice::Device(span, rows, bands));
+            end = start;
+        }
+        choices.extend(spans.into_iter().rev());
+        at += run;
+    }
+    Some(choices)
+}
+
+/// The tallest window of a span that the room holds, and the bands that it makes.
+fn bands_within(picture: &Picture, span: &Span, room: &Room) -> Option<(usize, Vec<Band>)> {
+    let weights = picture.graph.nodes[span.nodes.clone()].iter().flat_map(|node| node.op.weights());
+    let constants: u64 = weights.map(|id| 4 * picture.graph.tensor(id).data().len() as u64 + 256).sum();
+    let bound = constants + 512 * span.nodes.len() as u64 + span.statistics;
+    let ports = |ids: &[NodeId]| ids.iter().map(|&id| picture.bytes(id)).sum::<u64>();
+    let (given, results) = (ports(&span.inputs), ports(&span.outputs));
+    // Of `bytes` for the picture's rows, how many rows `room` holds.
+    let rows_in = |room: u64, bytes: u64| {
+        (u128::from(room) * picture.rows as u128 / u128::from(bytes.max(1))).min(picture.rows as u128) as usize
+    };
+    // What is on its way to the device is there twice, but never more of it than a portion.
+    let small = rows_in(room.budget.saturating_sub(2 * bound), span.live + results + given);
+    let large = rows_in(room.budget.saturating_sub(bound + UPLOAD_BYTES), span.live + results);
+    let rows = small
+        .max(large)
+        .min(rows_in(room.limits.max_buffer_size.saturating_sub(span.statistics), span.live))
+        .min(rows_in(room.limits.max_storage_buffer_binding_size, span.largest));
+    let rows = rows / span.step * span.step;
+    if rows == 0 { None } else { picture.bands(span, rows).map(|bands| (rows, bands)) }
+}
+
+/// Operations of a span in bands, and for every byte moved those that a device could have done meanwhile.
+fn cost(picture: &Picture, target: Target, span: &Span, rows: usize, bands: usize) -> f64 {
+    let a_byte = if target.software { 10.0 } else { 300.0 };
+    let share = (bands * rows) as f64 / picture.rows as f64;
+    let work: u64 = span.nodes.clone().map(|index| work(picture.graph, NodeId(index))).sum();
+    let maps = span.inputs.iter().chain(&span.outputs);
+    let moved: u64 = maps.map(|&id| picture.bytes(id)).sum();
+    share * (work as f64 + a_byte * moved as f64)
+}
+
+fn stage(picture: &Picture, precision: Element, target: Target, choice: Choice) -> Result<Stage, PlanError> {
+    let (span, rows, bands) = match choice {
+        Choice::Host(id) => return Ok(Stage::Host(id)),
+        Choice::Device(span, rows, bands) => (span, rows, bands),
+    };
+    let graph = window_graph(picture, &span, rows)?;
+    let plan = Arc::new(compile_window(&graph, precision, target, rows, picture.rows)?);
+    Ok(Stage::Device(Segment { inputs: span.inputs, outputs: span.outputs, plan, rows, bands }))
+}
+
+/// The nodes of a span over a window of rows.
+fn window_graph(picture: &Picture, span: &Span, rows: usize) -> Result<Graph, GraphError> {
+    let whole = picture.graph;
+    let mut graph = Graph { weights: whole.weights.clone(), ..Graph::default() };
+    let mut moved = vec![NodeId(usize::MAX); span.nodes.end];
+    for &id in &span.inputs {
+        let node = whole.node(id);
+        let mut shape = node.shape;
+        if let Some(unit) = picture.units[id.0] {
+            shape.height = rows / unit;
+        }
+        moved[id.0] = graph.input(node.name.clone(), shape, node.element == Element::F32);
+        graph.nodes[moved[id.0].0].element = node.element;
+    }
+    for index in span.nodes.clone() {
+        let node = &whole.nodes[index];
+        let op = match node.op.clone() {
+            Op::UpsampleSum { height, width, base, gelu } => {
+                Op::UpsampleSum { height: height * rows / picture.rows, width, base, gelu }
+            }
+            op => op,
+        };
+        let inputs: Vec<NodeId> = node.inputs.iter().map(|input| moved[input.0]).collect();
+        moved[index] = graph.push(node.name.clone(), op, &inputs)?;
+        graph.nodes[moved[index].0].element = node.element;
+    }
+    for id in &span.outputs {
+        graph.output(whole.node(*id).name.clone(), moved[id.0], false);
+    }
+    Ok(graph)
+}
+
+/// Each instance norm as its moments, which are a matter of the whole picture, and the rest, which is not.
+fn split_instance_norms(graph: &Graph) -> Result<Graph, GraphError> {
+    let mut new = Graph { weights: graph.weights.clone(), ..Graph::default() };
+    let mut moved: Vec<NodeId> = vec![];
+    for node in &graph.nodes {
+        let inputs: Vec<NodeId> = node.inputs.iter().map(|input| moved[input.0]).collect();
+        moved.push(match node.op {
+            Op::Input { image } => new.input(node.name.clone(), node.shape, image),
+            Op::InstanceNorm { weight, bias, eps } => {
+                let moments = new.push(format!("{}.moments", node.name), Op::Moments, &inputs)?;
+                new.push(node.name.clone(), Op::Normalise { weight, bias, eps }, &[inputs[0], moments])?
+            }
+            _ => new.push(node.name.clone(), node.op.clone(), &inputs)?,
+        });
+    }
+    for output in &graph.outputs {
+        new.output(output.name.clone(), moved[output.node.0], output.image);
+    }
+    Ok(new)
+}
+
+fn last_stages(graph: &Graph, stages: &[Stage]) -> Vec<usize> {
+    let mut last = vec![0; graph.nodes.len()];
+    for (index, stage) in stages.iter().enumerate() {
+        let (inputs, outputs): (&[NodeId], &[NodeId]) = match stage {
+            Stage::Device(segment) => (&segment.inputs, &segment.outputs),
+            Stage::Host(id) => (&graph.node(*id).inputs, std::slice::from_ref(id)),
+        };
+        inputs.iter().chain(outputs).for_each(|id| last[id.0] = index);
+    }
+    last
+}
+
+impl BandPlan {
+    /// Bytes of a node's map as the host keeps it.
+    pub fn map_bytes(&self, id: NodeId) -> u64 {
+        let node = self.graph.node(id);
+        node.shape.stored_values() as u64 * node.element.bytes()
+    }
+
+    /// What it takes, reckoned without running it.
+    pub fn estimate(&self) -> Estimate {
+        let mut sum = Estimate::default();
+        let mut live = 0;
+        let mut kept: Vec<NodeId> = vec![];
+        for (index, stage) in self.stages.iter().enumerate() {
+            let made: &[NodeId] = match stage {
+                Stage::Device(segment) => {
+                    let bands = segment.bands.len();
+                    let placement = &segment.plan.placement;
+                    sum.segments += 1;
+                    sum.bands += bands;
+                    sum.device_bytes = sum.device_bytes.max(segment.plan.device_bytes());
+                    sum.arena = sum.arena.max((placement.bytes, placement.lower_bound));
+                    sum.flops += bands as u64 * segment.plan.flops();
+                    let ports = segment.plan.inputs.iter().chain(&segment.plan.outputs);
+                    sum.moved +=
+                        bands as u64 * ports.map(|port| segment.plan.buffers[port.buffer.0].bytes).sum::<u64>();
+                    &segment.outputs
+                }
+                Stage::Host(id) => std::slice::from_ref(id),
+            };
+            kept.extend(made);
+            live += made.iter().map(|&id| self.map_bytes(id)).sum::<u64>();
+            sum.host_bytes = sum.host_bytes.max(live);
+            kept.retain(|&id| {
+                let done = self.last_stage[id.0] <= index;
+                live -= if done { self.map_bytes(id) } else { 0 };
+                !done
+            });
+        }
+        sum.overlap_percent = (100 * sum.flops / self.work.max(1)).saturating_sub(100);
+        sum
+    }
+}
