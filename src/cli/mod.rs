@@ -143,12 +143,22 @@ struct DeviceArguments {
     /// Take WGSL files from this folder where it has them, for research
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     shaders: Option<PathBuf>,
+    /// Device memory to use at most, as in 2GiB [default: all]
+    ///
+    /// A picture that takes more is restored in bands of rows: the same picture to within rounding, and no seams.
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    memory: Option<u64>,
 }
 
 impl DeviceArguments {
     fn options(&self) -> Options {
-        let packed = self.precision == Precision::Packed;
-        Options { device: self.device, precision: self.precision.into(), packed, shaders: self.shaders.clone() }
+        Options {
+            device: self.device,
+            precision: self.precision.into(),
+            packed: self.precision == Precision::Packed,
+            shaders: self.shaders.clone(),
+            memory: self.memory,
+        }
     }
 }
 
@@ -219,4 +229,40 @@ fn parse_size(text: &str) -> Result<[usize; 2], String> {
     let side = |side: &str| side.parse::<usize>().ok().filter(|&side| side > 0);
     let sides = text.split_once(['x', 'X']).and_then(|(height, width)| Some([side(height)?, side(width)?]));
     sides.ok_or_else(|| format!("`{text}` is no size; expected HEIGHTxWIDTH, as in 480x640"))
+}
+
+/// A number of bytes with a unit, powers of 1024: `512MiB`, `2GiB`, `1G`, `1.5g`.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1u64),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        "t" | "tb" | "tib" => Some(1 << 40),
+        _ => None,
+    };
+    let bytes = number.parse::<f64>().ok().zip(factor).map(|(number, factor)| number * factor as f64);
+    match bytes {
+        Some(bytes) if (1.0..1e18).contains(&bytes) => Ok(bytes as u64),
+        _ => Err(format!("`{text}` is no size; expected a number and a unit, as in 512MiB, 2GiB or 1G")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        for (text, bytes) in
+            [("512MiB", 512 << 20), ("2GiB", 2 << 30), ("1G", 1 << 30), ("1.5g", 3 << 29), ("4096", 4096)]
+        {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1G", "0", "1X", "1 000", "1e9", "nan", "1.2.3M"] {
+            assert!(parse_bytes(text).is_err_and(|error| error.contains("512MiB")), "{text}");
+        }
+    }
 }

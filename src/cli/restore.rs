@@ -113,7 +113,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if total == 0 {
         return Ok(whole);
     }
-    let restorer = arguments.restorer()?;
+    let (told, quiet) = (progress.clone(), arguments.quiet);
+    let restorer = arguments.restorer()?.with_notice(move |line| {
+        if !quiet {
+            told.note(line);
+        }
+    });
     let done = Arc::new(AtomicUsize::new(0));
     let (said, counted) = (progress.clone(), Arc::clone(&done));
     on_interrupt(move || said.farewell(counted.load(Ordering::SeqCst), total))?;

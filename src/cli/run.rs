@@ -5,7 +5,7 @@ use crate::compile;
 use crate::model::{Activation, MeanKind, Model};
 use crate::reference;
 use crate::restore::Executor;
-use crate::run::TensorSession;
+use crate::run::MapRunner;
 use crate::tensor::file::TensorFile;
 use crate::tensor::{Element, FeatureMap, Shape};
 use clap::Args;
@@ -53,9 +53,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut results: Vec<Vec<FeatureMap<f32>>> = vec![];
     match &executor {
         Executor::Gpu(gpu) => {
-            let session = TensorSession::new(gpu, &graph, arguments.device.precision.into(), false)?;
+            let budget = arguments.device.memory.unwrap_or(u64::MAX);
+            let runner = MapRunner::new(gpu, &graph, arguments.device.precision.into(), budget)?;
             for picture in pictures {
-                results.push(session.run(&[picture])?);
+                results.push(runner.run(&picture)?);
             }
         }
         Executor::Cpu(_) => {

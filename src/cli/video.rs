@@ -21,7 +21,12 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
     if header.interlaced {
         eprintln!("irnext: the video is interlaced, and frames are restored whole: put ffmpeg's `-vf yadif` before it");
     }
-    let restorer = arguments.restorer()?;
+    let quiet = arguments.quiet();
+    let restorer = arguments.restorer()?.with_notice(move |line| {
+        if !quiet {
+            eprintln!("irnext: {line}");
+        }
+    });
     let mut writer = VideoWriter::new(stdout(), &header)?;
     let count = FrameCount::new(arguments.quiet());
     let counted = count.clone();

@@ -1,23 +1,25 @@
 //! Floor 8: photo in, photo out: a model on a device, or on the CPU executor where there is none.
 
 mod cpu;
+mod device;
 mod faithful;
 mod fill;
+mod pixels;
 mod turns;
 
 pub use faithful::Adjustments;
 
-use crate::compile::{self, Frame, PlanError, compile_picture};
+use crate::compile::{Frame, PlanError};
 use crate::gpu::{AdapterChoice, Backing, Gpu, GpuError, ShaderError, choose};
-use crate::graph::{Graph, GraphError};
+use crate::graph::GraphError;
 use crate::kernels::shaders;
 use crate::model::Model;
 use crate::model::network::BuildError;
 use crate::photo::{Photo, Pixels};
-use crate::run::{RunError, Session, target};
+use crate::run::RunError;
 use crate::tensor::Element;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use thiserror::Error;
 
 /// Why a photo can't be restored. No result is given in its place.
@@ -71,11 +73,14 @@ pub struct Options {
     pub packed: bool,
     /// A folder whose WGSL files replace the binary's.
     pub shaders: Option<PathBuf>,
+    /// Bytes of device memory to use at most; a picture that takes more is restored in bands. None: what the driver
+    /// has free, found out by asking for it.
+    pub memory: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { device: AdapterChoice::Auto, precision: Element::F16, packed: false, shaders: None }
+        Self { device: AdapterChoice::Auto, precision: Element::F16, packed: false, shaders: None, memory: None }
     }
 }
 
@@ -98,10 +103,16 @@ impl Executor {
             sources = sources.replaced_from(folder)?;
         }
         Ok(match choose(options.device)? {
-            Backing::Adapter(adapter) => Self::Gpu(Arc::new(match options.packed {
-                true => Gpu::open_with(&adapter, sources, false)?,
-                false => Gpu::open(&adapter, sources)?,
-            })),
+            Backing::Adapter(adapter) => {
+                let gpu = match options.packed {
+                    true => Gpu::open_with(&adapter, sources, false, adapter.limits())?,
+                    false => Gpu::open(&adapter, sources)?,
+                };
+                if let Some(memory) = options.memory {
+                    gpu.memory.set_budget(memory);
+                }
+                Self::Gpu(Arc::new(gpu))
+            }
             Backing::Cpu(reason) => Self::Cpu(reason),
         })
     }
@@ -120,8 +131,12 @@ pub struct Restorer {
     model: Model,
     executor: Executor,
     precision: Element,
-    recorded: Mutex<Option<(Frame, Arc<Session>)>>,
+    kept: Mutex<device::Kept>,
+    notice: Box<dyn Fn(&str) + Send + Sync>,
 }
+
+/// More memory than this for the CPU executor is worth a word.
+const CPU_BYTES: u64 = 2 << 30;
 
 impl Restorer {
     /// Opens the device.
@@ -129,8 +144,24 @@ impl Restorer {
     /// # Errors
     /// As [`Executor::open`].
     pub fn new(model: Model, options: &Options) -> Result<Self, RestoreError> {
-        let executor = Executor::open(options)?;
-        Ok(Self { model, executor, precision: options.precision, recorded: Mutex::new(None) })
+        Ok(Self::on(Executor::open(options)?, model, options))
+    }
+
+    /// On an executor that is open: several models may share a device.
+    pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
+        let kept = Mutex::new(device::Kept::new(options.memory));
+        Self { model, executor, precision: options.precision, kept, notice: Box::new(|_| ()) }
+    }
+
+    /// Tells `notice`, in a line, what a user should know before or while a picture is restored: that it is taken in
+    /// bands, and what that takes; that memory ran out, and what is done about it.
+    pub fn with_notice(mut self, notice: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.notice = Box::new(notice);
+        self
+    }
+
+    fn notice(&self, line: &str) {
+        (self.notice)(line);
     }
 
     /// What it runs on.
@@ -169,8 +200,15 @@ impl Restorer {
     ) -> Result<Pixels, RestoreError> {
         let frame = Frame { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
         let (pixels, not_finite) = match &self.executor {
-            Executor::Gpu(gpu) => self.on_gpu(gpu, frame, pixels, progress)?,
-            Executor::Cpu(_) => cpu::restore(&self.graph(frame)?, frame, pixels, progress),
+            Executor::Gpu(gpu) => self.on_device(gpu, frame, pixels, progress)?,
+            Executor::Cpu(_) => {
+                let graph = self.graph(frame)?;
+                let bytes = cpu::bytes(&graph);
+                if bytes > CPU_BYTES {
+                    self.notice(&format!("the CPU executor takes about {} for this picture", device::size(bytes)));
+                }
+                cpu::restore(&graph, frame, pixels, progress)
+            }
         };
         if not_finite > 0 {
             return Err(RestoreError::NotFinite { pixels: not_finite, model: self.model.name.clone() });
@@ -184,53 +222,6 @@ impl Restorer {
     /// As [`Restorer::restore`].
     pub fn restore_image(&self, image: &image::DynamicImage) -> Result<image::DynamicImage, RestoreError> {
         Ok(self.restore(&Photo::from(image.clone()))?.to_dynamic_image())
-    }
-
-    /// The network for a frame, padded as the paper's evaluation does, without the two smaller outputs.
-    fn graph(&self, frame: Frame) -> Result<Graph, RestoreError> {
-        let [height, width] = padded_size(frame.height, frame.width);
-        let mut graph = self.model.graph(height, width)?;
-        graph.outputs.retain(|output| output.name == "full");
-        Ok(compile::optimise(&graph)?)
-    }
-
-    fn session(&self, gpu: &Arc<Gpu>, frame: Frame) -> Result<Arc<Session>, RestoreError> {
-        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, session)) = recorded.as_ref()
-            && *of == frame
-        {
-            return Ok(Arc::clone(session));
-        }
-        // The old arena goes before the new one is made.
-        *recorded = None;
-        let plan = compile_picture(&self.graph(frame)?, self.precision, target(gpu, false), frame)?;
-        let session = Arc::new(Session::new(Arc::clone(gpu), Arc::new(plan))?);
-        *recorded = Some((frame, Arc::clone(&session)));
-        Ok(session)
-    }
-
-    fn on_gpu(
-        &self,
-        gpu: &Arc<Gpu>,
-        frame: Frame,
-        pixels: &Pixels,
-        progress: &mut dyn FnMut(f64),
-    ) -> Result<(Pixels, u64), RestoreError> {
-        let session = self.session(gpu, frame)?;
-        let bytes: &[u8] = match pixels {
-            Pixels::Eight(pixels) => bytemuck::cast_slice(pixels),
-            Pixels::Sixteen(pixels) => bytemuck::cast_slice(pixels),
-        };
-        session.upload(&[bytes])?;
-        session.dispatch_with(progress)?;
-        let results = session.download()?;
-        let count = results[1].first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)));
-        let restored = &results[0][..bytes.len()];
-        let pixels = match pixels {
-            Pixels::Eight(_) => Pixels::Eight(bytemuck::pod_collect_to_vec(restored)),
-            Pixels::Sixteen(_) => Pixels::Sixteen(bytemuck::pod_collect_to_vec(restored)),
-        };
-        Ok((pixels, count))
     }
 }
 

@@ -1,0 +1,49 @@
+//! A picture's pixels as the network's values and back, on the host: the twin of `pixels_in` and `pixels_out`.
+
+use crate::compile::Frame;
+use crate::photo::Pixels;
+use crate::reference::reflect;
+
+/// The red, green and blue of row `y` and column `x`, 0 to 1; beyond the picture's borders it is mirrored.
+pub(super) fn rgb(frame: Frame, pixels: &Pixels, y: usize, x: usize) -> [f32; 3] {
+    let at = reflect(y as isize, frame.height) * frame.width + reflect(x as isize, frame.width);
+    match pixels {
+        Pixels::Eight(pixels) => [0, 1, 2].map(|c| f32::from(pixels[at][c]) / 255.0),
+        Pixels::Sixteen(pixels) => [0, 1, 2].map(|c| f32::from(pixels[at][c]) / 65535.0),
+    }
+}
+
+/// Where results become pixels again.
+pub(super) struct Restored {
+    frame: Frame,
+    /// The picture, restored where rows were put; alpha as it was.
+    pub pixels: Pixels,
+    /// How many of its pixels were not finite.
+    pub not_finite: u64,
+}
+
+impl Restored {
+    /// Nothing restored yet.
+    pub fn new(frame: Frame, original: &Pixels) -> Self {
+        Self { frame, pixels: original.clone(), not_finite: 0 }
+    }
+
+    /// Puts a row of the network's result, `stride` values a pixel; what lies beyond the picture is cut off.
+    pub fn put_row(&mut self, y: usize, values: &[f32], stride: usize) {
+        let Frame { height, width, .. } = self.frame;
+        if y >= height {
+            return;
+        }
+        for (x, value) in values.chunks_exact(stride).take(width).enumerate() {
+            self.not_finite += u64::from(value[..3].iter().any(|value| !value.is_finite()));
+            let level = |c: usize, top: f32| (value[c].clamp(0.0, 1.0) * top + 0.5).floor();
+            let at = y * width + x;
+            for c in 0..3 {
+                match &mut self.pixels {
+                    Pixels::Eight(pixels) => pixels[at][c] = level(c, 255.0) as u8,
+                    Pixels::Sixteen(pixels) => pixels[at][c] = level(c, 65535.0) as u16,
+                }
+            }
+        }
+    }
+}
