@@ -14,7 +14,11 @@ fn golden_operators() {
     let file = TensorFile::read("tests/data/golden/ops.safetensors").expect("reads");
     let cases = golden::cases(&file);
     assert!(cases.len() >= 50, "{} cases", cases.len());
-    let mut runs = vec![("f32", Arc::clone(&devices().packed), Element::F32)];
+    let mut runs = vec![
+        ("f32", Arc::clone(&devices().packed), Element::F32),
+        ("weak limits, f32", Arc::clone(&devices().weak), Element::F32),
+        ("weak limits, f16", Arc::clone(&devices().weak), Element::F16),
+    ];
     runs.extend(devices().all().into_iter().map(|(kind, gpu)| (kind, gpu, Element::F16)));
     for (kind, gpu, precision) in runs {
         let executor = Executor::Gpu(gpu);

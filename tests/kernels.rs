@@ -68,6 +68,6 @@ macro_rules! random_shapes {
 }
 
 random_shapes! {
-    conv2d conv_transpose2d gelu add avg_pool upsample_sum nearest_half instance_norm global_mean box_mean low_band
-    fft2 filter_taps dynamic_filter reflect_pad
+    conv2d conv_transpose2d gelu add avg_pool upsample_sum nearest_half instance_norm moments normalise global_mean
+    box_mean low_band fft2 filter_taps dynamic_filter reflect_pad
 }

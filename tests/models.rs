@@ -84,12 +84,14 @@ fn device_in_f32_with_chosen_and_plain_kernels_fused_and_not() {
     for case in golden() {
         let Golden { model, size, input, expected } = case;
         let graph = model.graph(input.shape.height, input.shape.width).expect("builds");
-        for (what, graph, plain) in [
-            ("fused", compile::optimise(&graph).expect("fuses"), false),
-            ("plain", compile::optimise(&graph).expect("fuses"), true),
-            ("unfused", compile::required(&graph).expect("rewrites"), false),
+        let (packed, weak) = (&devices().packed, &devices().weak);
+        for (what, graph, plain, gpu) in [
+            ("fused", compile::optimise(&graph).expect("fuses"), false, packed),
+            ("plain", compile::optimise(&graph).expect("fuses"), true, packed),
+            ("unfused", compile::required(&graph).expect("rewrites"), false, packed),
+            ("weak limits", compile::optimise(&graph).expect("fuses"), false, weak),
         ] {
-            let session = TensorSession::new(&devices().packed, &graph, Element::F32, plain).expect("records");
+            let session = TensorSession::new(gpu, &graph, Element::F32, plain).expect("records");
             for _ in 0..2 {
                 // Replayed: the second picture must not see the first.
                 let results = session.run(std::slice::from_ref(&input)).expect("runs");
@@ -107,7 +109,7 @@ fn device_in_half_precision() {
         let graph = model.graph(input.shape.height, input.shape.width).expect("builds");
         let unfused = compile::required(&graph).expect("rewrites");
         let graph = compile::optimise(&graph).expect("fuses");
-        for (kind, gpu) in devices().all() {
+        for (kind, gpu) in devices().all().into_iter().chain([("weak limits", devices().weak.clone())]) {
             let session = TensorSession::new(&gpu, &graph, Element::F16, false).expect("records");
             let results = session.run(std::slice::from_ref(&input)).expect("runs");
             let psnr = decibels(&results[2], &expected[2]);

@@ -1,0 +1,211 @@
+//! A picture in bands is the picture in one piece: whole networks under budgets, every mean, both precisions; random
+//! sizes and budgets; the limits of weak adapters.
+
+mod common;
+
+use common::devices;
+use irnext::compile::{self, PlanError, Room, compile_bands};
+use irnext::gpu::Gpu;
+use irnext::graph::Graph;
+use irnext::model::{Activation, MeanKind, Model};
+use irnext::photo::{Photo, Pixels};
+use irnext::restore::{Executor, Options, Restorer};
+use irnext::run::{Bands, TensorSession, target};
+use irnext::tensor::{Element, FeatureMap, Shape};
+use irnext::verify::Error;
+use proptest::prelude::*;
+use std::sync::{Arc, Mutex};
+
+fn model(mean: MeanKind) -> Model {
+    let name = match mean {
+        MeanKind::Global => "tiny",
+        MeanKind::Local => "tiny-local",
+        MeanKind::Frequency => "tiny-frequency",
+    };
+    let path = format!("tests/data/models/{name}.pkl");
+    Model::read(path.as_ref(), Some(Activation::Tanh), Some(mean)).expect("reads")
+}
+
+/// Random, but smooth enough to be a picture.
+fn picture(height: usize, width: usize) -> FeatureMap<f32> {
+    let mut rng = fastrand::Rng::with_seed((height * 1000 + width) as u64);
+    let noise: Vec<f32> = (0..height * width * 3).map(|_| rng.f32()).collect();
+    FeatureMap::from_fn(Shape::new(height, width, 3), |y, x, pixel| {
+        for (c, value) in pixel.iter_mut().enumerate() {
+            let wave = ((y as f32 * 0.07).sin() + (x as f32 * 0.05 + c as f32).cos()) * 0.2;
+            *value = 0.4 + wave + 0.2 * noise[(y * width + x) * 3 + c];
+        }
+    })
+}
+
+fn fused(model: &Model, height: usize, width: usize) -> Graph {
+    compile::optimise(&model.graph(height, width).expect("builds")).expect("fuses")
+}
+
+fn bands(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, budget: u64) -> Result<Bands, PlanError> {
+    let room = Room { budget, limits: gpu.limits.clone() };
+    let plan = compile_bands(graph, precision, target(gpu, false), &room)?;
+    Ok(Bands::new(Arc::clone(gpu), Arc::new(plan)))
+}
+
+/// The least budget that a plan is found for, to within an eighth.
+fn least(gpu: &Arc<Gpu>, graph: &Graph, precision: Element) -> u64 {
+    match bands(gpu, graph, precision, 1 << 14) {
+        Err(PlanError::Budget { least, .. }) => least,
+        other => panic!("16 KiB are enough? {:?}", other.err()),
+    }
+}
+
+fn eight_bit(value: f32) -> i32 {
+    (value.clamp(0.0, 1.0) * 255.0 + 0.5).floor() as i32
+}
+
+fn same(what: &str, made: &[FeatureMap<f32>], whole: &[FeatureMap<f32>], precision: Element) {
+    assert_eq!(made.len(), whole.len());
+    for (made, whole) in made.iter().zip(whole) {
+        assert_eq!(made.shape, whole.shape);
+        if precision == Element::F32 {
+            let truth: Vec<f64> = whole.data.iter().map(|&value| f64::from(value)).collect();
+            let error = Error::between(&made.data, &truth);
+            assert!(error.within(1e-5), "{what}: {error}");
+        } else {
+            let steps = made.data.iter().zip(&whole.data).map(|(&a, &b)| (eight_bit(a) - eight_bit(b)).abs());
+            assert!(made.data.iter().all(|value| value.is_finite()), "{what}");
+            assert!(steps.max() <= Some(1), "{what}: more than a step of 8 bits apart");
+        }
+    }
+}
+
+#[test]
+fn five_budgets_make_one_picture() {
+    for mean in [MeanKind::Global, MeanKind::Local, MeanKind::Frequency] {
+        let graph = fused(&model(mean), 224, 160);
+        let input = picture(224, 160);
+        for (gpu, precision) in [(&devices().packed, Element::F32), (&devices().packed, Element::F16)] {
+            let session = TensorSession::new(gpu, &graph, precision, false).expect("records");
+            let whole = session.run(std::slice::from_ref(&input)).expect("runs");
+            let least = least(gpu, &graph, precision);
+            let most = session.session().plan().device_bytes();
+            let mut seen = vec![];
+            for share in [0, 1, 2, 4, 8] {
+                let budget = least + (most - least) * share / 16;
+                let bands = bands(gpu, &graph, precision, budget).expect("plans");
+                let estimate = bands.plan().estimate();
+                assert!(estimate.device_bytes <= budget, "{budget} {estimate:?}");
+                seen.push(estimate.bands);
+                let made = bands.run_map(&input).expect("runs");
+                same(&format!("{mean:?} {precision} {budget} {estimate:?}"), &made, &whole, precision);
+            }
+            assert!(seen.is_sorted_by(|a, b| a >= b) && seen[0] > 4 * seen[4], "{seen:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn any_size_under_any_budget(height in 2usize..9, width in 2usize..7, share in 0.0..1.0f64, which in 0usize..3, half in any::<bool>()) {
+        let (height, width) = (32 * height, 32 * width);
+        let mean = [MeanKind::Global, MeanKind::Local, MeanKind::Frequency][which];
+        let precision = if half { Element::F16 } else { Element::F32 };
+        let gpu = &devices().packed;
+        let graph = fused(&model(mean), height, width);
+        let input = picture(height, width);
+        let session = TensorSession::new(gpu, &graph, precision, false).expect("records");
+        let whole = session.run(std::slice::from_ref(&input)).expect("runs");
+        let (least, most) = (least(gpu, &graph, precision), session.session().plan().device_bytes());
+        let budget = least + (share * most.saturating_sub(least) as f64) as u64;
+        let bands = bands(gpu, &graph, precision, budget).expect("plans");
+        let estimate = bands.plan().estimate();
+        prop_assert!(estimate.device_bytes <= budget);
+        let what = format!("{height}x{width} {mean:?} {precision} {budget} {estimate:?}");
+        same(&what, &bands.run_map(&input).expect("runs"), &whole, precision);
+    }
+}
+
+/// A photograph of 120×200, reflected to 128×224 by the network.
+fn photo() -> Photo {
+    let map = picture(120, 200);
+    let level = |value: f32| (value.clamp(0.0, 1.0) * 255.0) as u8;
+    let rgb = map.data.iter().map(|&value| level(value)).collect();
+    Photo::from(image::DynamicImage::from(image::RgbImage::from_raw(200, 120, rgb).expect("as many values")))
+}
+
+fn eight(photo: &Photo) -> &[[u8; 4]] {
+    match &photo.pixels {
+        Pixels::Eight(pixels) => pixels,
+        Pixels::Sixteen(_) => panic!("8 bits went in"),
+    }
+}
+
+/// A fresh device, whose memory is its own.
+fn fresh() -> Arc<Gpu> {
+    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
+    let adapter = irnext::gpu::adapters().swap_remove(index);
+    Arc::new(Gpu::open(&adapter, irnext::kernels::shaders()).expect("opens"))
+}
+
+fn restorer(gpu: &Arc<Gpu>, memory: Option<u64>) -> (Restorer, Arc<Mutex<Vec<String>>>) {
+    let notices = Arc::new(Mutex::new(vec![]));
+    let heard = Arc::clone(&notices);
+    let options = Options { memory, ..Options::default() };
+    let restorer = Restorer::on(Executor::Gpu(Arc::clone(gpu)), model(MeanKind::Global), &options);
+    (restorer.with_notice(move |line| heard.lock().expect("no panic").push(line.into())), notices)
+}
+
+/// A photograph in bands, within its budget to the byte, after saying what that takes.
+#[test]
+fn a_photo_within_a_budget() {
+    let gpu = fresh();
+    let (whole, silent) = restorer(&gpu, None);
+    let whole = whole.restore(&photo()).expect("restores");
+    assert!(silent.lock().expect("no panic").is_empty());
+    let gpu = fresh();
+    let budget = 3 << 20;
+    gpu.memory.set_budget(budget);
+    let (banded, notices) = restorer(&gpu, Some(budget));
+    let banded = banded.restore(&photo()).expect("restores");
+    let notices = notices.lock().expect("no panic").clone();
+    assert!(notices.len() == 1 && notices[0].contains("bands") && notices[0].contains("arena"), "{notices:?}");
+    assert!(gpu.memory.peak() <= budget && gpu.memory.buffers() == 0, "{:?}", gpu.memory);
+    for (a, b) in eight(&banded).iter().zip(eight(&whole)) {
+        assert!(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1) && a[3] == b[3], "{a:?} {b:?}");
+    }
+}
+
+/// Memory that runs out halves the budget, with a word, and the picture is made all the same.
+#[test]
+fn memory_that_runs_out_halves_the_budget() {
+    let gpu = fresh();
+    let (whole, _) = restorer(&gpu, None);
+    let whole = whole.restore(&photo()).expect("restores");
+    let gpu = fresh();
+    gpu.memory.set_budget(3 << 20);
+    let (restorer, notices) = restorer(&gpu, None);
+    for _ in 0..2 {
+        let restored = restorer.restore(&photo()).expect("goes on");
+        assert!(
+            eight(&restored).iter().zip(eight(&whole)).all(|(a, b)| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1))
+        );
+    }
+    let notices = notices.lock().expect("no panic").clone();
+    assert!(notices[0].contains("no room") && notices.last().is_some_and(|last| last.contains("bands")), "{notices:?}");
+    // What is there is too little for any band: an error that says what would do.
+    gpu.memory.set_budget(1 << 14);
+    let error = restorer.restore(&photo()).expect_err("no room at all").to_string();
+    assert!(error.contains("--memory"), "{error}");
+}
+
+/// Under WebGPU's own limits a picture whose maps are larger than a binding is planned in bands that are not.
+#[test]
+fn weak_adapters_get_bands_within_their_limits() {
+    let limits = wgpu::Limits::default();
+    let room = Room { budget: u64::MAX, limits: limits.clone() };
+    let graph = fused(&model(MeanKind::Global), 8192, 5472);
+    assert!(compile::compile(&graph, Element::F16, Default::default()).expect("compiles").fits(&limits).is_err());
+    let plan = compile_bands(&graph, Element::F16, Default::default(), &room).expect("plans");
+    let estimate = plan.estimate();
+    assert!(estimate.device_bytes < 1 << 30 && estimate.bands > estimate.segments, "{estimate:?}");
+    assert!(estimate.arena.0 as f64 <= 1.15 * estimate.arena.1 as f64, "{estimate:?}");
+    assert!(estimate.overlap_percent < 30, "{estimate:?}");
+}

@@ -1,0 +1,215 @@
+//! Failures of a device, injected: each is an error with a cause and a remedy, and no file; and what must not go wrong
+//! over time: memory, pipelines, threads.
+
+mod common;
+
+use common::devices;
+use irnext::gpu::{Gpu, adapters};
+use irnext::kernels::shaders;
+use irnext::model::{Activation, MeanKind, Model};
+use irnext::photo::Photo;
+use irnext::restore::{Executor, Options, Restorer};
+use irnext::run::{Bands, Session, TensorSession};
+use irnext::tensor::file::TensorFile;
+use irnext::tensor::{Element, Tensor};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+const MODEL: &str = "tests/data/models/tiny.weights.safetensors";
+
+fn adapter_index() -> usize {
+    std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"))
+}
+
+/// A device of its own, to be broken.
+fn fresh() -> Arc<Gpu> {
+    Arc::new(Gpu::open(&adapters().swap_remove(adapter_index()), shaders()).expect("opens"))
+}
+
+fn model() -> Model {
+    Model::read(Path::new(MODEL), Some(Activation::Tanh), Some(MeanKind::Global)).expect("reads")
+}
+
+fn restorer(gpu: &Arc<Gpu>, memory: Option<u64>) -> Restorer {
+    Restorer::on(Executor::Gpu(Arc::clone(gpu)), model(), &Options { memory, ..Options::default() })
+}
+
+fn photo(width: u32, height: u32) -> Photo {
+    let mut rng = fastrand::Rng::with_seed(u64::from(width * 1000 + height));
+    let pixel = |_: u32, _: u32| image::Rgb([rng.u8(..), rng.u8(..), rng.u8(..)]);
+    Photo::from(image::DynamicImage::from(image::RgbImage::from_fn(width, height, pixel)))
+}
+
+/// The program on the device under test.
+fn irnext(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_irnext"));
+    command.env("IRNEXT_DEVICE", adapter_index().to_string()).args(arguments).output().expect("starts")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a temporary folder's name is text")
+}
+
+/// Exit code 1, a message with these words, no file.
+fn refused(done: &Output, out: &Path, words: &[&str]) {
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(words.iter().all(|word| said.contains(word)) && !said.contains("panicked"), "{said}");
+    assert!(!out.exists());
+}
+
+/// The model's checkpoint with some tensors changed.
+fn damaged(folder: &Path, tensors: &[&str], change: impl Fn(usize, f32) -> f32) -> std::path::PathBuf {
+    let mut file = TensorFile::read(MODEL).expect("reads");
+    for &tensor in tensors {
+        let old = file.tensors.remove(tensor).expect("a tensor of this name");
+        let data = old.data().iter().enumerate().map(|(index, &value)| change(index, value)).collect();
+        file.tensors.insert(tensor.into(), Tensor::new(old.shape(), data).expect("the same shape"));
+    }
+    let path = folder.join("damaged.safetensors");
+    file.write(&path, Element::F32).expect("writes");
+    path
+}
+
+/// In one piece and in bands.
+#[test]
+fn a_device_lost_in_mid_run_is_an_error_that_stays_one() {
+    for memory in [None, Some(4 << 20)] {
+        let gpu = fresh();
+        let restorer = restorer(&gpu, memory);
+        let mut told = 0;
+        let lost = restorer.restore_with(&photo(160, 160), &mut |_| {
+            told += 1;
+            gpu.device.destroy();
+        });
+        assert!(told > 0);
+        let error = lost.expect_err("the device is gone").to_string();
+        assert!(error.contains("failed") && error.contains("--device cpu"), "{error}");
+        assert!(restorer.restore(&photo(64, 64)).is_err(), "a lost device makes no picture");
+    }
+}
+
+#[test]
+fn an_allocation_refused_is_an_error() {
+    let gpu = fresh();
+    let usage = wgpu::BufferUsages::STORAGE;
+    // More than a budget, more than any device has.
+    gpu.memory.set_budget(1000);
+    let error = gpu.allocate("a map", 1001, usage).expect_err("above the budget").to_string();
+    assert!(error.contains("1001 bytes (a map)") && error.contains("1000 bytes are left"), "{error}");
+    gpu.memory.set_budget(u64::MAX);
+    let absurd = gpu.guarded(|| gpu.allocate("absurd", 1 << 50, usage));
+    assert!(absurd.is_err_and(|error| error.to_string().contains("--device cpu")));
+    assert_eq!((gpu.memory.bytes(), gpu.memory.buffers()), (0, 0));
+    // The device is none the worse.
+    restorer(&gpu, None).restore(&photo(64, 64)).expect("restores");
+}
+
+#[test]
+fn a_shader_refused_is_an_error_and_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out.png");
+    for (broken, word) in [
+        ("@compute fn main( {", "avg_pool"),
+        ("@compute @workgroup_size(1) fn main() { let x: u32 = 1.5f; }", "avg_pool"),
+        ("@compute @workgroup_size(100000) fn main() { }", "avg_pool"),
+    ] {
+        std::fs::write(folder.path().join("avg_pool.wgsl"), broken).expect("writes");
+        let input = "tests/data/photos/hazy.png";
+        let done = irnext(&["restore", input, "-o", text(&out), "--shaders", text(folder.path())]);
+        refused(&done, &out, &[word, "shader"]);
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out.png");
+    for bad in [f32::NAN, f32::INFINITY] {
+        let tensor = "feat_extract.0.main.0.weight";
+        let path = damaged(folder.path(), &[tensor], |index, value| if index == 5 { bad } else { value });
+        let done = irnext(&["restore", "tests/data/photos/hazy.png", "-o", text(&out), "--model", text(&path)]);
+        refused(&done, &out, &[tensor, "damaged.safetensors", "not finite"]);
+    }
+}
+
+/// Weights that are numbers, and a result that isn't: on the device, in bands, on the CPU executor.
+#[test]
+fn a_result_that_is_no_number_is_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out.png");
+    let ends = ["feat_extract.0.main.0.weight", "feat_extract.5.main.0.weight"];
+    let path = damaged(folder.path(), &ends, |_, value| value * 1e30);
+    for more in [&["--memory", "1GiB"][..], &["--memory", "6MiB"], &["--precision", "f32"], &["--device", "cpu"]] {
+        let mut arguments = vec!["restore", "tests/data/photos/hazy.png", "-o", text(&out), "--model", text(&path)];
+        arguments.extend(more);
+        refused(&irnext(&arguments), &out, &["not finite", "weights"]);
+    }
+}
+
+/// Pictures of changing sizes, in one piece and in bands: all buffers come back, pipelines are made once.
+#[test]
+fn memory_and_pipelines_do_not_grow() {
+    let gpu = fresh();
+    let (whole, banded) = (restorer(&gpu, None), restorer(&gpu, Some(3 << 20)));
+    let sizes = [(64, 64), (100, 70), (33, 150), (128, 96)];
+    let mut after = vec![];
+    for _ in 0..3 {
+        for (width, height) in sizes {
+            whole.restore(&photo(width, height)).expect("restores");
+            banded.restore(&photo(width, height)).expect("restores");
+        }
+        let report = gpu.device.generate_allocator_report().map(|report| report.total_allocated_bytes);
+        after.push((gpu.pipelines(), gpu.memory.buffers(), gpu.memory.bytes(), gpu.memory.peak(), report));
+    }
+    assert_eq!(after[1], after[0]);
+    assert_eq!(after[2], after[0]);
+    drop((whole, banded));
+    assert_eq!((gpu.memory.buffers(), gpu.memory.bytes()), (0, 0));
+}
+
+#[test]
+fn what_should_cross_threads_does() {
+    fn crosses<T: Send + Sync>() {}
+    crosses::<Gpu>();
+    crosses::<Session>();
+    crosses::<TensorSession>();
+    crosses::<Bands>();
+    crosses::<Model>();
+    crosses::<Restorer>();
+    crosses::<Photo>();
+    crosses::<irnext::restore::RestoreError>();
+}
+
+/// Two models on two threads each, on one device, some pictures in bands: the pictures are those of one thread.
+#[test]
+fn threads_on_one_device_make_the_same_pictures() {
+    let softmax = || {
+        let path = Path::new("tests/data/models/tiny-softmax.pkl");
+        Model::read(path, Some(Activation::Softmax), Some(MeanKind::Global)).expect("reads")
+    };
+    let gpu = Arc::clone(&devices().packed);
+    let make = |model: Model, memory| {
+        Restorer::on(Executor::Gpu(Arc::clone(&gpu)), model, &Options { memory, ..Options::default() })
+    };
+    let restorers = [make(model(), None), make(softmax(), None), make(softmax(), Some(3 << 20))];
+    let photos: Vec<Photo> = [(96, 80), (64, 130), (96, 80)].map(|(width, height)| photo(width, height)).to_vec();
+    let expected: Vec<Vec<Photo>> = restorers
+        .iter()
+        .map(|restorer| photos.iter().map(|photo| restorer.restore(photo).expect("restores")).collect())
+        .collect();
+    assert_ne!(expected[0][0].pixels, expected[1][0].pixels, "two models");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            for (restorer, expected) in restorers.iter().zip(&expected) {
+                let photos = &photos;
+                scope.spawn(move || {
+                    for (photo, expected) in photos.iter().zip(expected) {
+                        assert_eq!(restorer.restore(photo).expect("restores").pixels, expected.pixels);
+                    }
+                });
+            }
+        }
+    });
+}
