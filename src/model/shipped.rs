@@ -104,6 +104,8 @@ pub struct Shipped {
 
 const MANIFEST: &str = include_str!("../../weights/manifest.toml");
 const FILES: &[(&str, &[u8])] = &[
+    ("deblur-small.safetensors", include_bytes!("../../weights/deblur-small.safetensors")),
+    ("defocus-small.safetensors", include_bytes!("../../weights/defocus-small.safetensors")),
     ("dehaze-small.safetensors", include_bytes!("../../weights/dehaze-small.safetensors")),
     ("derain-small.safetensors", include_bytes!("../../weights/derain-small.safetensors")),
     ("desnow-small.safetensors", include_bytes!("../../weights/desnow-small.safetensors")),

@@ -7,7 +7,7 @@ import torch
 
 from .degrade import TASKS
 from .network import ACTIVATIONS, MEANS
-from .train import FREEZE, train
+from .train import FREEZE, SPECTRUM, train
 
 
 def options(argv=None):
@@ -22,6 +22,7 @@ def options(argv=None):
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--batch", type=int, default=8, help="crops a step; 8 or more for the batch norms")
     a.add_argument("--rate", type=float, default=1.0, help="factor on the learning rate (below 1 to fine-tune)")
+    a.add_argument("--spectrum", type=float, help="weight of the loss's Fourier half [0.1 for blur, else 0.02]")
     a.add_argument("--freeze", type=float, default=FREEZE, help="part of the run until batch norms are frozen")
     a.add_argument("--out", default="runs/new", help="folder of the checkpoint; a run found there goes on")
     a.add_argument("--start", help="checkpoint or safetensors file whose weights a new run starts from")
@@ -33,7 +34,10 @@ def options(argv=None):
     a.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="the network in bfloat16")
     a.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: PyTorch's choice")
     a.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
-    return vars(a.parse_args(argv))
+    chosen = vars(a.parse_args(argv))
+    if chosen["spectrum"] is None:
+        chosen["spectrum"] = SPECTRUM[chosen["task"]]
+    return chosen
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def test_a_few_steps_learn_every_task():
 
         def now():
             with torch.no_grad():
-                return float(loss(run.net.eval()(fixed[0]), fixed[1]))
+                return float(loss(run.net.eval()(fixed[0]), fixed[1], run.options["spectrum"]))
 
         before = now()
         for _ in range(20):

@@ -16,12 +16,12 @@ def display(light):
     return np.clip(light, 0, 1) ** (1 / GAMMA)
 
 
-def camera(rng, picture):
+def camera(rng, picture, often=1.0):
     """A little sensor noise and JPEG, now and then; always eight bits."""
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 * often:
         picture = picture + rng.normal(0, rng.exponential(0.006), picture.shape)
     eight = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 * often:
         eight = jpeg(eight, int(rng.integers(70, 97)))
     return eight.astype(np.float32) / 255
 

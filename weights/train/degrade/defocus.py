@@ -19,7 +19,7 @@ def defocus(rng, clear, depth):
         blurred = spread(light, disc(rng, rng.uniform(0.7, 5.5)))
     else:
         blurred = layered(rng, light, depth, aperture, focus)
-    return camera(rng, display(blurred)[:, cut, cut]), wanted
+    return camera(rng, display(blurred)[:, cut, cut], often=0.5), wanted
 
 
 def layered(rng, light, depth, aperture, focus):

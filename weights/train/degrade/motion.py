@@ -20,7 +20,7 @@ def motion(rng, clear, depth):
     else:
         blurred = layered(rng, light, depth, path)
     blurred = display(blurred) if in_light else blurred
-    return camera(rng, blurred[:, cut, cut]), wanted
+    return camera(rng, blurred[:, cut, cut], often=0.5), wanted
 
 
 def shake(rng):
@@ -30,7 +30,7 @@ def shake(rng):
     pace = np.clip(1 + np.cumsum(rng.normal(0, 0.15, n)), 0.05, 3)
     path = np.cumsum(pace * np.array([np.sin(turn), np.cos(turn)]), 1)
     extent = np.ptp(path, 1).max()
-    path = path * (rng.uniform(2, 20) / extent)
+    path = path * (rng.uniform(2, 16) / extent)
     path = path - path.mean(1, keepdims=True)
     return path * min(1, REACH / abs(path).max())
 
