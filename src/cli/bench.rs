@@ -5,9 +5,9 @@ use super::network::NetworkArguments;
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, explain, parse_size, print_json};
 use crate::compile::optimise;
+use crate::cpu::Program;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
-use crate::reference;
 use crate::restore::{Executor, padded_size};
 use crate::run::TensorSession;
 use crate::tensor::{Element, FeatureMap};
@@ -101,7 +101,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let graph = optimise(&graph)?;
         let flops = 2 * graph.multiply_adds();
         let times = match &executor {
-            Executor::Cpu(_) => on_cpu(&graph, budget)?,
+            Executor::Cpu(_) => {
+                let (program, inputs) = (Program::new(&graph), inputs(&graph));
+                let times = measure(budget, || Ok(program.run(&inputs).map(drop)?))?;
+                if index == 0 && !arguments.no_kernels {
+                    results.kernels = steps(&program, &inputs)?;
+                }
+                times
+            }
             Executor::Gpu(gpu) => {
                 let session = TensorSession::new(gpu, &graph, precision, false)?;
                 session.run(&inputs(&graph))?;
@@ -138,12 +145,43 @@ fn inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
     graph.inputs().map(map).collect()
 }
 
-fn on_cpu(graph: &Graph, budget: Duration) -> Result<Times, Failure> {
-    let inputs = inputs(graph);
-    measure(budget, || {
-        reference::execute(graph, &inputs)?;
-        Ok(())
-    })
+/// Each op of a run on the CPU, those of one shape together.
+fn steps(program: &Program, inputs: &[FeatureMap<f32>]) -> Result<Vec<KernelTime>, Failure> {
+    let graph = program.graph();
+    let mut starts = vec![];
+    program.run_with(inputs, &mut |_, _, _| starts.push(Instant::now()))?;
+    starts.push(Instant::now());
+    let mut seconds: Vec<(String, usize, Vec<f64>)> = vec![];
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let from: Vec<String> = node.inputs.iter().map(|input| graph.node(*input).shape.to_string()).collect();
+        let variant = format!("{} {} <- {}", program.how(index), node.shape, from.join(" "));
+        let variant = format!("{} {variant}", node.op.kind());
+        let time = (starts[index + 1] - starts[index]).as_secs_f64();
+        match seconds.iter_mut().find(|(known, ..)| *known == variant) {
+            Some((_, _, times)) => times.push(time),
+            None => seconds.push((variant, index, vec![time])),
+        }
+    }
+    let mut times: Vec<KernelTime> = seconds
+        .into_iter()
+        .map(|(variant, index, mut times)| {
+            times.sort_by(f64::total_cmp);
+            let (node, median) = (&graph.nodes[index], times[times.len() / 2]);
+            let bytes: usize = node.inputs.iter().map(|input| 4 * graph.node(*input).shape.values()).sum();
+            KernelTime {
+                kernel: node.op.kind().into(),
+                variant,
+                node: node.name.clone(),
+                workgroups: [1; 3],
+                count: times.len(),
+                median_us: median * 1e6,
+                gflops: 2.0 * graph.multiply_adds_of(node) as f64 / median / 1e9,
+                gigabytes_per_second: (bytes + 4 * node.shape.values()) as f64 / median / 1e9,
+            }
+        })
+        .collect();
+    times.sort_by(|a, b| (b.median_us * b.count as f64).total_cmp(&(a.median_us * a.count as f64)));
+    Ok(times)
 }
 
 /// Each distinct step of the plan alone, over and over.

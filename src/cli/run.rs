@@ -2,8 +2,8 @@
 
 use super::{DeviceArguments, Failure, explain};
 use crate::compile;
+use crate::cpu::Program;
 use crate::model::{Activation, MeanKind, Model};
-use crate::reference;
 use crate::restore::Executor;
 use crate::run::MapRunner;
 use crate::tensor::file::TensorFile;
@@ -60,8 +60,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         }
         Executor::Cpu(_) => {
+            let program = Program::new(&graph);
             for picture in pictures {
-                results.push(reference::execute(&graph, &[picture])?);
+                results.push(program.run(&[picture])?);
             }
         }
     }

@@ -124,15 +124,17 @@ impl Graph {
 
     /// Multiplications with additions of all convolutions, transposed ones included.
     pub fn multiply_adds(&self) -> u64 {
-        let of = |node: &Node| -> u64 {
-            match &node.op {
-                Op::Conv2d(conv) => (node.shape.pixels() * self.tensor(conv.weight).data().len()) as u64,
-                Op::ConvTranspose2d(conv) => {
-                    (self.node(node.inputs[0]).shape.pixels() * self.tensor(conv.weight).data().len()) as u64
-                }
-                _ => 0,
+        self.nodes.iter().map(|node| self.multiply_adds_of(node)).sum()
+    }
+
+    /// Multiplications with additions of one node, if it is a convolution; else none.
+    pub fn multiply_adds_of(&self, node: &Node) -> u64 {
+        match &node.op {
+            Op::Conv2d(conv) => (node.shape.pixels() * self.tensor(conv.weight).data().len()) as u64,
+            Op::ConvTranspose2d(conv) => {
+                (self.node(node.inputs[0]).shape.pixels() * self.tensor(conv.weight).data().len()) as u64
             }
-        };
-        self.nodes.iter().map(of).sum()
+            _ => 0,
+        }
     }
 }

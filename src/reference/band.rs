@@ -6,7 +6,7 @@ use crate::tensor::{FeatureMap, Real};
 const BAND_VALUES: usize = 1 << 16;
 
 /// How many rows of `row_values` values to take at once.
-pub(super) fn rows_per_band(row_values: usize, rows: usize) -> usize {
+pub(crate) fn rows_per_band(row_values: usize, rows: usize) -> usize {
     // At least four bands a thread, so that threads end together.
     let even = rows.div_ceil(4 * rayon::current_num_threads());
     (BAND_VALUES / row_values.max(1)).clamp(1, even.max(1))
@@ -14,7 +14,7 @@ pub(super) fn rows_per_band(row_values: usize, rows: usize) -> usize {
 
 /// Fills `band` with rows `first .. first + rows` of the maps' channels one after the other, `padding` zeros left and
 /// right of each row, zero rows where there are none: `[rows][width + 2·padding][Σ channels]`.
-pub(super) fn fill<T: Real>(band: &mut Vec<T>, sources: &[&FeatureMap<T>], first: isize, rows: usize, padding: usize) {
+pub(crate) fn fill<T: Real>(band: &mut Vec<T>, sources: &[&FeatureMap<T>], first: isize, rows: usize, padding: usize) {
     let shape = sources[0].shape;
     let channels: usize = sources.iter().map(|source| source.shape.channels).sum();
     let pitch = (shape.width + 2 * padding) * channels;

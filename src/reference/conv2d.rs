@@ -61,7 +61,8 @@ pub(super) fn conv2d<T: Real>(graph: &Graph, conv: &Conv2d, inputs: &[&FeatureMa
 }
 
 /// `values ← act(values + bias) + residual`.
-pub(super) fn epilogue<T: Real>(values: &mut [T], bias: Option<&[T]>, gelu: bool, residual: Option<&[T]>) {
+#[inline(always)]
+pub(crate) fn epilogue<T: Real>(values: &mut [T], bias: Option<&[T]>, gelu: bool, residual: Option<&[T]>) {
     if let Some(bias) = bias {
         for pixel in values.chunks_exact_mut(bias.len()) {
             pixel.iter_mut().zip(bias).for_each(|(value, &bias)| *value += bias);

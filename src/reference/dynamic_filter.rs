@@ -2,7 +2,7 @@
 
 use super::reflect_pad::reflect;
 use crate::graph::{DynamicFilter, Graph};
-use crate::tensor::{FeatureMap, Real, Shape};
+use crate::tensor::{FeatureMap, Real, Shape, in_vectors};
 use rayon::prelude::*;
 
 /// With `low = Σ_t taps[t]·x[t]` over the 3×3 neighbourhood (row by row, reflected at the borders):
@@ -40,7 +40,10 @@ pub(super) fn dynamic_filter<T: Real>(
         }
     };
     result.data.par_chunks_mut(width * channels).enumerate().for_each(|(y, row)| {
-        row.chunks_exact_mut(channels).enumerate().for_each(|(column, low)| pixel(y, column, low));
+        in_vectors(
+            #[inline(always)]
+            || row.chunks_exact_mut(channels).enumerate().for_each(|(column, low)| pixel(y, column, low)),
+        );
     });
     result
 }

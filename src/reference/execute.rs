@@ -72,7 +72,7 @@ pub fn execute_with<T: Real>(
     Ok(graph.outputs.iter().map(|output| alive(&maps[output.node.0]).clone()).collect())
 }
 
-fn check<T>(graph: &Graph, inputs: &[FeatureMap<T>]) -> Result<(), ReferenceError> {
+pub(crate) fn check<T>(graph: &Graph, inputs: &[FeatureMap<T>]) -> Result<(), ReferenceError> {
     let expected = graph.inputs().count();
     if expected != inputs.len() {
         return Err(ReferenceError::InputCount { expected, found: inputs.len() });
@@ -92,11 +92,11 @@ fn check<T>(graph: &Graph, inputs: &[FeatureMap<T>]) -> Result<(), ReferenceErro
 }
 
 /// A map that the use counts keep: nodes stand in topological order, so whatever is read was made and not yet freed.
-fn alive<T>(map: &Option<FeatureMap<T>>) -> &FeatureMap<T> {
+pub(crate) fn alive<T>(map: &Option<FeatureMap<T>>) -> &FeatureMap<T> {
     map.as_ref().expect("a node reads only nodes before it, and they live until their last use")
 }
 
-fn compute<T: Real>(graph: &Graph, node: &Node, inputs: &[&FeatureMap<T>]) -> FeatureMap<T> {
+pub(crate) fn compute<T: Real>(graph: &Graph, node: &Node, inputs: &[&FeatureMap<T>]) -> FeatureMap<T> {
     match &node.op {
         Op::Input { .. } => unreachable!("inputs are given"),
         Op::Conv2d(conv) => conv2d::conv2d(graph, conv, inputs),

@@ -1,11 +1,11 @@
-//! Floor 3: the CPU executor: one file an op, plain and exact. The oracle of every test, and `--device cpu`.
+//! Floor 3: the CPU reference: one file an op, plain and exact. The oracle of every test; [`crate::cpu`] makes `--device cpu` of it.
 //!
-//! It runs any [`crate::graph::Graph`], as built or as rewritten by the passes, in `f32` (the product on a machine without a GPU) or
-//! in `f64` (the judge of errors). Long sums are taken in `f64`, short ones in the arithmetic itself.
+//! It runs any [`crate::graph::Graph`], as built or as rewritten by the passes, in `f32` or in `f64` (the judge of
+//! errors). Long sums are taken in `f64`, short ones in the arithmetic itself.
 
 mod add;
 mod avg_pool;
-mod band;
+pub(crate) mod band;
 mod batch_norm;
 mod box_mean;
 mod concat;
@@ -24,9 +24,12 @@ mod nearest_half;
 mod reflect_pad;
 mod upsample_sum;
 
+pub(crate) use conv2d::epilogue;
 pub use execute::{ReferenceError, execute, execute_with};
+pub(crate) use execute::{alive, check, compute};
 pub use low_band::highest_kept;
 pub use reflect_pad::reflect;
+pub(crate) use upsample_sum::upsample_sum_into;
 
 use crate::tensor::{Real, Tensor};
 

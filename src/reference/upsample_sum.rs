@@ -1,7 +1,7 @@
 //! Bilinear upsampling with align_corners = true of one or several maps, summed.
 
 use super::gelu::gelu_in_place;
-use crate::tensor::{FeatureMap, Real, Shape};
+use crate::tensor::{FeatureMap, Real, Shape, in_vectors};
 use rayon::prelude::*;
 
 /// `gelu?(base? + Σ upsample(source))` of shape `shape`.
@@ -11,21 +11,42 @@ pub(super) fn upsample_sum<T: Real>(
     gelu: bool,
     shape: Shape,
 ) -> FeatureMap<T> {
-    let mut sum = base.cloned().unwrap_or_else(|| FeatureMap::zeros(shape));
+    let mut sum = FeatureMap::zeros(shape);
+    upsample_sum_into(base, sources, gelu, &mut sum);
+    sum
+}
+
+/// [`upsample_sum`] over whatever `sum` held.
+pub(crate) fn upsample_sum_into<T: Real>(
+    base: Option<&FeatureMap<T>>,
+    sources: &[&FeatureMap<T>],
+    gelu: bool,
+    sum: &mut FeatureMap<T>,
+) {
+    let shape = sum.shape;
     if shape.values() == 0 {
-        return sum;
+        return;
     }
     let columns: Vec<Vec<Place<T>>> = sources.iter().map(|source| places(source.shape.width, shape.width)).collect();
     let rows: Vec<Vec<Place<T>>> = sources.iter().map(|source| places(source.shape.height, shape.height)).collect();
-    sum.data.par_chunks_mut(shape.width * shape.channels).enumerate().for_each(|(y, row)| {
-        for ((source, columns), rows) in sources.iter().zip(&columns).zip(&rows) {
-            add_row(source, &rows[y], columns, row);
+    let row_length = shape.width * shape.channels;
+    sum.data.par_chunks_mut(row_length).enumerate().for_each(|(y, row)| {
+        match base {
+            Some(base) => row.copy_from_slice(&base.data[y * row_length..][..row_length]),
+            None => row.fill(T::zero()),
         }
-        if gelu {
-            gelu_in_place(row);
-        }
+        in_vectors(
+            #[inline(always)]
+            || {
+                for ((source, columns), rows) in sources.iter().zip(&columns).zip(&rows) {
+                    add_row(source, &rows[y], columns, row);
+                }
+                if gelu {
+                    gelu_in_place(row);
+                }
+            },
+        );
     });
-    sum
 }
 
 /// Between which two samples of an axis an output sample lies, and the weight of the second.
@@ -47,6 +68,7 @@ fn places<T: Real>(from: usize, to: usize) -> Vec<Place<T>> {
     (0..to).map(place).collect()
 }
 
+#[inline(always)]
 fn add_row<T: Real>(source: &FeatureMap<T>, row: &Place<T>, columns: &[Place<T>], sum: &mut [T]) {
     let below = row.weight;
     let above = T::one() - below;

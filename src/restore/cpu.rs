@@ -2,9 +2,9 @@
 
 use super::pixels::{Restored, rgb};
 use crate::compile::Frame;
+use crate::cpu::Program;
 use crate::graph::Graph;
 use crate::photo::Pixels;
-use crate::reference::execute_with;
 use crate::tensor::{FeatureMap, Shape};
 
 /// The restored pixels, and how many are not finite.
@@ -13,7 +13,7 @@ pub(super) fn restore(graph: &Graph, frame: Frame, pixels: &Pixels, progress: &m
     let input = FeatureMap::from_fn(shape, |y, x, values| values.copy_from_slice(&rgb(frame, pixels, y, x)));
     let observer = &mut |step: usize, steps: usize, _: &str| progress(step as f64 / steps as f64);
     // The input has the graph's own shape.
-    let results = execute_with(graph, &[input], observer).unwrap_or_else(|error| unreachable!("{error}"));
+    let results = Program::new(graph).run_with(&[input], observer).unwrap_or_else(|error| unreachable!("{error}"));
     let mut restored = Restored::new(frame, pixels);
     let FeatureMap { shape, data } = &results[0];
     for (y, row) in data.chunks_exact(shape.width * shape.channels).enumerate() {

@@ -1,6 +1,6 @@
 //! One picture's activation, NHWC with N = 1: channels innermost.
 
-use super::{Real, ShapeMismatch, Tensor};
+use super::{Real, ShapeMismatch, Tensor, in_vectors};
 use std::fmt;
 
 /// Height × width × channels of one picture's activation.
@@ -80,7 +80,10 @@ impl<T: Real> FeatureMap<T> {
         if shape.values() > 0 {
             let row_length = shape.width * shape.channels;
             map.data.par_chunks_mut(row_length).enumerate().for_each(|(y, row)| {
-                row.chunks_mut(shape.channels).enumerate().for_each(|(x, pixel)| fill(y, x, pixel));
+                in_vectors(
+                    #[inline(always)]
+                    || row.chunks_exact_mut(shape.channels).enumerate().for_each(|(x, pixel)| fill(y, x, pixel)),
+                );
             });
         }
         map

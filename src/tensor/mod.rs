@@ -5,7 +5,9 @@ mod element;
 mod erf;
 mod feature_map;
 pub mod file;
+mod wide;
 
 pub use dense::{ShapeMismatch, Tensor};
 pub use element::{Element, Real};
 pub use feature_map::{FeatureMap, Shape};
+pub(crate) use wide::in_vectors;

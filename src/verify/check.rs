@@ -3,6 +3,7 @@
 use super::golden::Case;
 use super::{Error, random};
 use crate::compile::{PlanError, compile, required};
+use crate::cpu::Program;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
 use crate::kernels::Step;
@@ -177,7 +178,7 @@ impl<'a> Runner<'a> {
 
     fn run(&self, inputs: &[FeatureMap<f32>]) -> Result<Vec<FeatureMap<f32>>, String> {
         match self.gpu {
-            None => reference::execute(self.graph, inputs).map_err(|error| error.to_string()),
+            None => Program::new(self.graph).run(inputs).map_err(|error| error.to_string()),
             Some(gpu) => {
                 let session = TensorSession::new(gpu, self.graph, self.precision, self.plain);
                 let run = |session: TensorSession| session.run(inputs);
