@@ -163,24 +163,34 @@ fn fuse_upsample_sums(graph: &Graph) -> Result<Graph, GraphError> {
     loop {
         let next = rewrite(&graph, |graph, uses, id, _| {
             let node = graph.node(id);
-            let Op::Add { scale: 1.0 } = node.op else { return None };
-            let [a, b] = node.inputs[..] else { return None };
             // The sources of a node that only this sum reads, and whether their first is a base.
             let sources = |id: NodeId| match graph.node(id).op {
-                Op::UpsampleSum { base, gelu: false, .. } if uses[id.0] == 1 => Some((graph.node(id), base)),
+                Op::UpsampleSum { base, gelu: false, .. } if uses[id.0] == 1 => {
+                    Some((&graph.node(id).inputs[..], base))
+                }
                 _ => None,
             };
-            let (partial, upsampled) = match (sources(a), sources(b)) {
-                (_, Some((upsampled, false))) => (a, upsampled),
-                (Some((upsampled, false)), _) => (b, upsampled),
+            let (partial, upsampled) = match (&node.op, &node.inputs[..]) {
+                (Op::Add { scale: 1.0 }, &[a, b]) => match (sources(a), sources(b)) {
+                    (_, Some((upsampled, false))) => (a, upsampled),
+                    (Some((upsampled, false)), _) => (b, upsampled),
+                    _ => return None,
+                },
+                // What an earlier round made of a sum whose base is such a sum too.
+                (Op::UpsampleSum { base: true, gelu: false, .. }, [base, upsampled @ ..])
+                    if sources(*base).is_some() =>
+                {
+                    (*base, upsampled)
+                }
                 _ => return None,
             };
-            let base: Vec<NodeId> = match sources(partial) {
-                Some((inner, true)) if inner.inputs.len() - 1 + upsampled.inputs.len() <= 3 => inner.inputs.clone(),
-                _ => vec![partial],
+            let base = match sources(partial) {
+                Some((inner, true)) if inner.len() - 1 + upsampled.len() <= 3 => inner.to_vec(),
+                _ if matches!(node.op, Op::Add { .. }) => vec![partial],
+                _ => return None,
             };
             let op = Op::UpsampleSum { height: node.shape.height, width: node.shape.width, base: true, gelu: false };
-            let inputs = base.into_iter().chain(upsampled.inputs.iter().copied()).collect();
+            let inputs = base.into_iter().chain(upsampled.iter().copied()).collect();
             Some(Replacement { name: node.name.clone(), op, inputs })
         })?;
         if next.nodes.len() == graph.nodes.len() {
