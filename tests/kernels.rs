@@ -4,11 +4,16 @@ mod common;
 
 use common::devices;
 use half::f16;
-use irnext::gpu::Gpu;
+use irnext::compile::{Choice, Reason, assign_elements, check_key, choose, key};
+use irnext::gpu::{Gpu, Preferences};
+use irnext::graph::NodeId;
+use irnext::kernels::Target;
+use irnext::model::{Activation, Config, MeanKind};
 use irnext::reference;
-use irnext::run::TensorSession;
+use irnext::run::{TensorSession, target};
 use irnext::tensor::{Element, FeatureMap};
-use irnext::verify::{Error, random};
+use irnext::verify::random::random_model;
+use irnext::verify::{self, Error, Plan, random};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -28,34 +33,33 @@ fn as_stored(inputs: &[FeatureMap<f32>], precision: Element) -> Vec<FeatureMap<f
     inputs.iter().map(map).collect()
 }
 
-fn check(gpu: &Arc<Gpu>, kind: &str, case: &random::RandomCase, precision: Element, plain: bool) {
+fn check(gpu: &Arc<Gpu>, kind: &str, case: &random::RandomCase, precision: Element) {
     let inputs = as_stored(&case.inputs, precision);
     let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
     let truth = reference::execute(&case.graph, &truth).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-    let session =
-        TensorSession::new(gpu, &case.graph, precision, plain).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-    let result = session.run(&inputs).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-    let error = Error::between(&result[0].data, &truth[0].data);
-    assert!(
-        error.rel_l2 <= bound(precision),
-        "{} in {precision} ({kind}, plain {plain}): {error:?}\ngot  {:?}\nwant {:?}\n{}",
-        case.name,
-        &result[0].data[..result[0].data.len().min(12)],
-        &truth[0].data[..truth[0].data.len().min(12)],
-        case.graph
-    );
+    for plan in verify::plans(gpu, &case.graph, precision) {
+        let Plan { name, target, .. } = plan;
+        let session = TensorSession::with_target(gpu, &case.graph, precision, target)
+            .unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let result = session.run(&inputs).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let error = Error::between(&result[0].data, &truth[0].data);
+        assert!(
+            error.rel_l2 <= bound(precision),
+            "{} in {precision} ({kind}, {name}): {error:?}\ngot  {:?}\nwant {:?}\n{}",
+            case.name,
+            &result[0].data[..result[0].data.len().min(12)],
+            &truth[0].data[..truth[0].data.len().min(12)],
+            case.graph
+        );
+    }
 }
 
 fn check_everywhere(op: &str, seed: u64) {
     let case = random::case(op, seed).expect("a case of the list");
     for (kind, gpu) in devices().all() {
-        for plain in [true, false] {
-            check(&gpu, kind, &case, Element::F16, plain);
-        }
+        check(&gpu, kind, &case, Element::F16);
     }
-    for plain in [true, false] {
-        check(&devices().packed, "f32", &case, Element::F32, plain);
-    }
+    check(&devices().packed, "f32", &case, Element::F32);
 }
 
 macro_rules! random_shapes {
@@ -80,4 +84,51 @@ macro_rules! random_shapes {
 random_shapes! {
     conv2d conv_transpose2d gelu add avg_pool upsample_sum nearest_half instance_norm moments normalise global_mean
     box_mean low_band fft2 filter_taps dynamic_filter reflect_pad
+}
+
+/// Cooperative matrices in both sizes, offered or not: software Vulkan computes 16×16 ones although it offers only 8×8.
+#[test]
+fn cooperative_matrices() {
+    let Some(gpu) = devices().native.as_ref().filter(|gpu| gpu.matrix.is_some() && gpu.subgroup.is_some()) else {
+        println!("this adapter offers no cooperative matrices of half floats, so they are not tested");
+        return;
+    };
+    for seed in 0..40 {
+        let case = random::case("conv2d", seed).expect("a case of the list");
+        let truth: Vec<_> = case.inputs.iter().map(|map| map.cast::<f64>()).collect();
+        let truth = reference::execute(&case.graph, &truth).expect("runs");
+        for side in [8, 16] {
+            let target = Target { matrix: Some(side), prefer: Some("conv2d_matrix"), ..target(gpu, false) };
+            let session = TensorSession::with_target(gpu, &case.graph, Element::F16, target).expect("records");
+            let steps = &session.session().plan().steps;
+            assert!(steps.iter().any(|step| step.variant.shader == "conv2d_matrix"), "{}", case.name);
+            let result = session.run(&case.inputs).expect("runs");
+            let error = Error::between(&result[0].data, &truth[0].data);
+            assert!(error.within(bound(Element::F16)), "{} by matrices of {side}: {error}", case.name);
+        }
+    }
+}
+
+/// A kernel that disagrees with the plain one is never chosen, and its successor is.
+#[test]
+fn a_demoted_kernel_is_out_of_use() {
+    let mut graph = random_model(Config::new(32, 1, Activation::Tanh, MeanKind::Global)).graph(64, 64).expect("builds");
+    assign_elements(&mut graph, Element::F16);
+    let id = (0..graph.nodes.len())
+        .map(NodeId)
+        .find(|&id| graph.node(id).name == "Encoder.0.layers.0.main.2.main.0")
+        .expect("the network has it");
+    let chosen = |preferences: Preferences| {
+        let preferences: &'static Preferences = Box::leak(Box::new(preferences));
+        let target = Target { subgroup: Some(8), preferences: Some(preferences), ..Target::default() };
+        choose(&graph, Element::F16, &target, id)
+    };
+    let mut known = Preferences::default();
+    assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_broadcast", reason: Reason::Heuristic });
+    known.agrees.insert(check_key("conv2d_broadcast", Element::F16), false);
+    assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
+    known.fastest.insert(key(&graph, Element::F16, id).expect("a convolution"), "winograd".into());
+    assert_eq!(chosen(known.clone()), Choice { kernel: "winograd", reason: Reason::Tuned });
+    known.agrees.insert(check_key("winograd", Element::F16), false);
+    assert_eq!(chosen(known), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
 }

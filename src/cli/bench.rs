@@ -9,7 +9,7 @@ use crate::cpu::Program;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
 use crate::restore::{Executor, padded_size};
-use crate::run::TensorSession;
+use crate::run::{self, TensorSession, prepare, target};
 use crate::tensor::{Element, FeatureMap};
 use clap::Args;
 use serde::Serialize;
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   irnext bench --device 0
+  irnext bench --device 0 --explain
   irnext bench --blocks 14 --mean local --size 720x1280 --json > results.json
 
 Without --model the published dehazing network's shape is timed (width 32, 4 blocks) on random weights.")]
@@ -110,6 +111,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 times
             }
             Executor::Gpu(gpu) => {
+                for warning in prepare(gpu, &graph, precision, None)? {
+                    eprintln!("irnext: {warning}");
+                }
+                if arguments.device.explain {
+                    let lines = run::explain(&graph, precision, &target(gpu, false));
+                    lines.iter().for_each(|line| eprintln!("{line}"));
+                }
                 let session = TensorSession::new(gpu, &graph, precision, false)?;
                 session.run(&inputs(&graph))?;
                 let times = measure(budget, || Ok(session.session().dispatch()?))?;

@@ -5,6 +5,7 @@ use crate::compile::{PASSES, Plan, assign_elements, compile, optimise, required,
 use crate::graph::Graph;
 use crate::kernels::Target;
 use crate::restore::padded_size;
+use crate::run::explain;
 use crate::tensor::Element;
 use clap::Args;
 use serde_json::json;
@@ -96,6 +97,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             mebibytes(plan.placement.lower_bound)
         );
     }
+    for (name, stage) in stages(&graph, precision)? {
+        // Before the passes that kernels depend on there is no plan.
+        let plan = compile(&stage, precision, Target::default());
+        let cost = plan.map_or("no kernels yet".into(), |plan| {
+            format!("{} dispatches, {} moved", plan.steps.len(), mebibytes(plan.bytes_moved()))
+        });
+        println!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len());
+    }
+    println!("  at least: pictures and weights once {}", mebibytes(least(&graph, &plan)));
+    if arguments.device.explain {
+        explain(&optimise(&graph)?, precision, &Target::default()).iter().for_each(|line| println!("{line}"));
+    }
     let passes: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
     println!("stages      build, {}, assign_elements (see --stage)", passes.join(", "));
     Ok(ExitCode::SUCCESS)
@@ -117,6 +130,13 @@ fn dump(arguments: &Arguments, graph: &Graph, precision: Element) -> Result<Exit
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Bytes that must be moved even if no activation ever left the chip: the pictures in and out, and the weights.
+fn least(graph: &Graph, plan: &Plan) -> u64 {
+    let outputs = graph.outputs.iter().map(|output| output.node);
+    let pictures: usize = graph.inputs().chain(outputs).map(|id| graph.node(id).shape.stored_values()).sum();
+    pictures as u64 * Element::F32.bytes() + plan.constants.len() as u64
 }
 
 /// How often each shader is dispatched.

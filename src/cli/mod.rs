@@ -17,6 +17,7 @@ pub mod progress;
 mod quality;
 mod restore;
 mod run;
+mod tune;
 mod verify;
 mod video;
 
@@ -80,6 +81,8 @@ enum Command {
     Profile(profile::Arguments),
     /// Time each kernel at the network's own shapes, and whole models
     Bench(bench::Arguments),
+    /// Time every kernel on every kind of convolution, with its error, and keep the fastest for this machine
+    Tune(tune::Arguments),
     /// Write a completion script for a shell to standard output
     Completions(documents::CompletionsArguments),
     /// Write a man page, of the program or of one command, to standard output
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
         Command::Completions(arguments) => documents::completions(&arguments),
         Command::Man(arguments) => documents::man(&arguments),
     };
@@ -148,6 +152,12 @@ struct DeviceArguments {
     /// A picture that takes more is restored in bands of rows: the same picture to within rounding, and no seams.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory: Option<u64>,
+    /// Say which kernel computes each kind of convolution, and why
+    #[arg(long)]
+    explain: bool,
+    /// On a GPU whose kernels were never timed, don't take seconds for it; `irnext tune` does it when asked
+    #[arg(long)]
+    no_tune: bool,
 }
 
 impl DeviceArguments {
@@ -158,6 +168,7 @@ impl DeviceArguments {
             packed: self.precision == Precision::Packed,
             shaders: self.shaders.clone(),
             memory: self.memory,
+            tune: !self.no_tune,
         }
     }
 }

@@ -220,6 +220,10 @@ impl Arguments {
         restorer: &Restorer,
         progress: &Shared,
     ) -> Result<(Photo, Option<Photo>), Failure> {
+        if self.device.explain {
+            let lines = restorer.explain(&photo).map_err(|error| named(job, &error))?;
+            lines.iter().for_each(|line| progress.note(line));
+        }
         let within = &mut |share| progress.lock().within(share);
         let restored =
             restorer.restore_adjusted(&photo, &self.adjustments(), within).map_err(|error| named(job, &error))?;

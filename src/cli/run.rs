@@ -5,7 +5,7 @@ use crate::compile;
 use crate::cpu::Program;
 use crate::model::{Activation, MeanKind, Model};
 use crate::restore::Executor;
-use crate::run::MapRunner;
+use crate::run::{MapRunner, prepare};
 use crate::tensor::file::TensorFile;
 use crate::tensor::{Element, FeatureMap, Shape};
 use clap::Args;
@@ -53,6 +53,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut results: Vec<Vec<FeatureMap<f32>>> = vec![];
     match &executor {
         Executor::Gpu(gpu) => {
+            for warning in prepare(gpu, &graph, arguments.device.precision.into(), None)? {
+                eprintln!("irnext: {warning}");
+            }
             let budget = arguments.device.memory.unwrap_or(u64::MAX);
             let runner = MapRunner::new(gpu, &graph, arguments.device.precision.into(), budget)?;
             for picture in pictures {

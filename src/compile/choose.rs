@@ -1,78 +1,153 @@
-//! Which kernel computes which op.
+//! Which kernel computes a convolution: the shipped table > what was measured on this machine > a heuristic > the plain
+//! kernel; never one that disagrees with the plain one on this device.
 
-use crate::graph::{NodeId, Op};
-use crate::kernels::{self, Lowering};
+use crate::graph::{Graph, NodeId, Op};
+use crate::kernels::{Target, winograd};
 use crate::tensor::Element;
-use thiserror::Error;
+use std::fmt;
 
-/// A node that no kernel can compute.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("{node} ({op}): {reason}")]
-pub struct LowerError {
-    /// The node's name.
-    pub node: String,
-    /// The op's kind.
-    pub op: &'static str,
-    /// Why.
-    pub reason: String,
+/// The kernels that compute convolutions and transposed convolutions, by the name that [`Target::prefer`] takes.
+pub const CHOICES: &[&str] = &[
+    "conv2d",
+    "conv2d_matrix",
+    "conv2d_shared",
+    "conv2d_tiled",
+    "conv2d_broadcast",
+    "winograd",
+    "conv_transpose2d",
+    "conv_transpose2d_broadcast",
+];
+
+/// Fastest kernels of adapters that were measured: the start of an adapter's name, a key, a kernel. Empty until a figure
+/// beats the heuristic, which holds what was measured on software drivers.
+const SHIPPED: &[(&str, &str, &str)] = &[];
+
+/// Lanes of the subgroups that the broadcasting kernels are written for.
+const BROADCAST_LANES: Option<u32> = Some(8);
+
+/// Why a kernel was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The caller wants it.
+    Asked,
+    /// The program carries a figure of this adapter.
+    Shipped,
+    /// It was the fastest on this machine.
+    Tuned,
+    /// A rule of thumb.
+    Heuristic,
+    /// What would have been taken disagrees with the plain kernel on this device.
+    Demoted,
 }
 
-/// The name of the kernel that lowering takes for a convolution.
-pub fn kernel_of(lowering: &Lowering, node: NodeId) -> &'static str {
-    // A 1×1 result gives the tiled kernel nothing to share.
-    if lowering.target.plain || lowering.graph.node(node).shape.pixels() < 4 { "conv2d" } else { "conv2d_tiled" }
-}
-
-/// Records the steps of a node.
-pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerError> {
-    let graph = lowering.graph;
-    let node = graph.node(id);
-    let refuse = |reason: String| Err(LowerError { node: node.name.clone(), op: node.op.kind(), reason });
-    let elements: Vec<Element> = node.inputs.iter().map(|&input| graph.node(input).element).collect();
-    match &node.op {
-        Op::Input { .. } => {
-            lowering.map(id);
-        }
-        Op::Conv2d(conv) => {
-            let sources = conv.sources(node.inputs.len());
-            let mixed = elements[..sources].iter().any(|&e| e != elements[0])
-                || elements[sources..].iter().any(|&e| e != node.element);
-            if mixed {
-                return refuse(format!("inputs of {elements:?} into {}", node.element));
-            }
-            match kernel_of(lowering, id) {
-                "conv2d" => kernels::conv2d::lower(lowering, id, conv),
-                _ => kernels::conv2d_tiled::lower(lowering, id, conv),
-            }
-        }
-        Op::FilterTaps(taps) if taps.groups > kernels::filter_taps::MAX_GROUPS => {
-            return refuse(format!("{} groups; at most {} fit", taps.groups, kernels::filter_taps::MAX_GROUPS));
-        }
-        Op::FilterTaps(taps) => kernels::filter_taps::lower(lowering, id, taps),
-        Op::DynamicFilter(filter) => kernels::dynamic_filter::lower(lowering, id, filter),
-        Op::GlobalMean => kernels::moments::lower(lowering, id, false),
-        Op::Moments => kernels::moments::lower(lowering, id, true),
-        Op::Normalise { weight, bias, eps } => {
-            let moments = lowering.input(id, 1);
-            kernels::instance_norm::normalise(lowering, id, moments, *weight, *bias, *eps);
-        }
-        Op::Fft2 => kernels::fft::lower_fft2(lowering, id),
-        Op::Concat | Op::BatchNorm { .. } | Op::TapActivation { .. } => {
-            return refuse("no kernel: the passes that remove it found no convolution to merge it with".into());
-        }
-        _ if elements.iter().any(|&element| element != node.element) => {
-            return refuse(format!("inputs of {elements:?} into {}", node.element));
-        }
-        Op::ConvTranspose2d(conv) => kernels::conv_transpose2d::lower(lowering, id, conv),
-        Op::Gelu => kernels::elementwise::lower_gelu(lowering, id),
-        Op::Add { scale } => kernels::elementwise::lower_add(lowering, id, *scale),
-        Op::AvgPool { size } => kernels::avg_pool::lower(lowering, id, *size),
-        Op::UpsampleSum { base, gelu, .. } => kernels::upsample_sum::lower(lowering, id, *base, *gelu),
-        Op::NearestHalf => kernels::nearest_half::lower(lowering, id),
-        Op::InstanceNorm { weight, bias, eps } => kernels::instance_norm::lower(lowering, id, *weight, *bias, *eps),
-        Op::BoxMean { base, train } => kernels::box_mean::lower(lowering, id, *base, *train),
-        Op::LowBand { cutoff } => kernels::fft::lower_low_band(lowering, id, *cutoff),
-        Op::ReflectPad { left, top, .. } => kernels::reflect_pad::lower(lowering, id, *top, *left),
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Asked => "asked for",
+            Reason::Shipped => "fastest in the shipped table",
+            Reason::Tuned => "fastest on this machine",
+            Reason::Heuristic => "heuristic",
+            Reason::Demoted => "the heuristic's disagrees with the plain kernel on this device",
+        })
     }
-    Ok(())
+}
+
+/// A kernel, and why it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// One of [`CHOICES`].
+    pub kernel: &'static str,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What decides the speed of a convolution: `3x3/1 32>32 2^16`; `t` stands before a transposed one. Channels are whole
+/// blocks, pixels the power of two below.
+pub fn key(graph: &Graph, precision: Element, id: NodeId) -> Option<String> {
+    let node = graph.node(id);
+    let (mark, kernel, stride, sources) = match &node.op {
+        Op::Conv2d(conv) => ("", conv.kernel, conv.stride, conv.sources(node.inputs.len())),
+        Op::ConvTranspose2d(_) => ("t", 4, 2, 1),
+        _ => return None,
+    };
+    let inputs: usize = node.inputs[..sources].iter().map(|&id| graph.node(id).shape.stored_channels()).sum();
+    let (outputs, pixels) = (node.shape.stored_channels(), node.shape.pixels().max(1).ilog2());
+    Some(format!("{mark}{kernel}x{kernel}/{stride} {inputs}>{outputs} 2^{pixels} {precision}"))
+}
+
+/// The kernels that compute a convolution on a target; none for other ops.
+pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Vec<&'static str> {
+    let node = graph.node(id);
+    let broadcasts = target.subgroup == BROADCAST_LANES;
+    let computes = |kernel: &&str| match (&node.op, *kernel) {
+        (Op::Conv2d(_), "conv2d" | "conv2d_shared" | "conv2d_tiled") => true,
+        (Op::Conv2d(_), "conv2d_matrix") => {
+            precision == Element::F16 && target.matrix.is_some() && target.subgroup.is_some()
+        }
+        (Op::Conv2d(_), "conv2d_broadcast") => broadcasts,
+        (Op::Conv2d(conv), "winograd") => broadcasts && winograd::computes(graph, precision, target, id, conv),
+        (Op::ConvTranspose2d(_), "conv_transpose2d") => true,
+        (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
+        _ => false,
+    };
+    CHOICES.iter().copied().filter(computes).collect()
+}
+
+/// The kernel for a convolution, transposed or not.
+pub fn choose(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Choice {
+    let all = candidates(graph, precision, target, id);
+    let plain = all.first().copied().unwrap_or("conv2d");
+    let of = |name: &str| all.iter().copied().find(|kernel| *kernel == name);
+    if let Some(kernel) = target.prefer.and_then(of) {
+        return Choice { kernel, reason: Reason::Asked };
+    }
+    if target.plain {
+        return Choice { kernel: plain, reason: Reason::Asked };
+    }
+    let known = target.preferences;
+    let sound = |kernel: &&str| !known.is_some_and(|known| known.demoted(&check_key(kernel, precision)));
+    let key = key(graph, precision, id).unwrap_or_default();
+    let shipped = known.and_then(|known| {
+        SHIPPED.iter().find(|entry| known.adapter.starts_with(entry.0) && entry.1 == key).and_then(|entry| of(entry.2))
+    });
+    if let Some(kernel) = shipped.filter(sound) {
+        return Choice { kernel, reason: Reason::Shipped };
+    }
+    let tuned = known.and_then(|known| of(known.fastest.get(&key)?));
+    if let Some(kernel) = tuned.filter(sound) {
+        return Choice { kernel, reason: Reason::Tuned };
+    }
+    let mut ranked = heuristic(graph, id, &all).into_iter();
+    let first = ranked.next().unwrap_or(plain);
+    if sound(&first) {
+        return Choice { kernel: first, reason: Reason::Heuristic };
+    }
+    Choice { kernel: ranked.find(sound).unwrap_or(plain), reason: Reason::Demoted }
+}
+
+/// What a kernel's check goes by in [`crate::gpu::Preferences::agrees`].
+pub fn check_key(kernel: &str, precision: Element) -> String {
+    format!("{kernel} {precision}")
+}
+
+/// Candidates, the likely fastest first; the plain one last.
+fn heuristic(graph: &Graph, id: NodeId, all: &[&'static str]) -> Vec<&'static str> {
+    let node = graph.node(id);
+    let (pixels, out_blocks) = (node.shape.pixels(), node.shape.blocks());
+    let mut ranked = all.to_vec();
+    ranked.reverse();
+    if let Op::Conv2d(conv) = &node.op {
+        let sources = &node.inputs[..conv.sources(node.inputs.len())];
+        let in_blocks: usize = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
+        ranked.retain(|&kernel| match kernel {
+            // Below 64 channels the transforms cost more than they save; a few tiles leave lanes idle.
+            "winograd" => pixels >= 1024 && in_blocks.min(out_blocks) >= 16,
+            // A single block of channels leaves 7 lanes of 8 idle.
+            "conv2d_broadcast" => pixels >= 4 && out_blocks > 1,
+            // A 1×1 result has nothing to share.
+            "conv2d_matrix" | "conv2d_shared" | "conv2d_tiled" => pixels >= 4,
+            _ => true,
+        });
+    }
+    ranked
 }

@@ -1,7 +1,9 @@
 //! Floor 4: a graph becomes a plan: passes in order (fold, fuse, choose elements), kernels chosen, memory planned.
 
+mod alone;
 mod bands;
 mod choose;
+mod lower;
 mod memory;
 mod passes;
 mod plan;
@@ -9,8 +11,10 @@ mod reach;
 mod rewrite;
 mod segment;
 
+pub use alone::alone;
 pub use bands::{BandPlan, Estimate, Room, Segment, Stage, compile_bands};
-pub use choose::{LowerError, kernel_of};
+pub use choose::{CHOICES, Choice, Reason, candidates, check_key, choose, key};
+pub use lower::LowerError;
 pub use memory::{Lifetime, Placement, place};
 pub use passes::{PASSES, Pass, assign_elements, optimise, required, stages};
 pub use plan::{Frame, Plan, PlanError, Port, compile, compile_picture};

@@ -1,6 +1,6 @@
 //! The plan: a static list of dispatches over one arena, for one graph, one size, one device's limits.
 
-use super::choose::{LowerError, lower};
+use super::lower::{LowerError, lower};
 use super::memory::{Lifetime, Placement, place};
 use super::passes::assign_elements;
 use crate::gpu::UPLOAD_BYTES;

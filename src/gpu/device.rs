@@ -1,13 +1,14 @@
 //! An open device: its queue, its limits, its pipelines, and what went wrong on it.
 
 use super::memory::Taken;
-use super::{Buffer, Ledger, ShaderError, Shaders, Variant, describe};
+use super::{Buffer, Ledger, Preferences, ShaderError, Shaders, Variant, describe, preferences};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 use wgpu::{
-    Adapter, BufferDescriptor, BufferUsages, ComputePipeline, Device, DeviceDescriptor, ErrorFilter, Features, Limits,
-    MemoryHints, PollType, Queue,
+    Adapter, BufferDescriptor, BufferUsages, ComputePipeline, CooperativeScalarType, Device, DeviceDescriptor,
+    ErrorFilter, Features, Limits, MemoryHints, PollType, Queue,
 };
 
 /// What a device can refuse.
@@ -71,20 +72,28 @@ pub struct Gpu {
     pub native_f16: bool,
     /// Whether passes can be timed.
     pub timestamps: bool,
+    /// Lanes of every subgroup, where shaders may use subgroups and all have as many.
+    pub subgroup: Option<u32>,
+    /// The side of the cooperative matrices that multiply half floats into f32, where shaders may use them.
+    pub matrix: Option<u32>,
     /// Whether the adapter is a software driver on the CPU.
     pub software: bool,
     shaders: Shaders,
+    preferences: Mutex<Option<&'static Preferences>>,
     pipelines: Mutex<HashMap<Variant, Arc<ComputePipeline>>>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Gpu {
-    /// Opens an adapter with its own limits and what it offers of `SHADER_F16` and `TIMESTAMP_QUERY`.
+    /// Opens an adapter with its own limits and what it offers of `SHADER_F16`, `SUBGROUP`, cooperative
+    /// matrices and `TIMESTAMP_QUERY`.
     ///
     /// # Errors
     /// When the driver refuses.
     pub fn open(adapter: &Adapter, shaders: Shaders) -> Result<Self, GpuError> {
-        Self::open_with(adapter, shaders, true, adapter.limits())
+        // Software drivers load a word as fast as half a word.
+        let native_f16 = adapter.get_info().device_type != wgpu::DeviceType::Cpu;
+        Self::open_with(adapter, shaders, native_f16, adapter.limits())
     }
 
     /// As [`Gpu::open`]; `native_f16: false` keeps half precision packed in words even where the adapter has it;
@@ -94,17 +103,24 @@ impl Gpu {
     /// When the driver refuses.
     pub fn open_with(adapter: &Adapter, shaders: Shaders, native_f16: bool, limits: Limits) -> Result<Self, GpuError> {
         let name = describe(adapter);
-        let mut wanted = Features::TIMESTAMP_QUERY;
+        let mut wanted = Features::TIMESTAMP_QUERY | Features::SUBGROUP;
         if native_f16 {
             wanted |= Features::SHADER_F16;
+            if matrix_side(adapter).is_some() {
+                wanted |= Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+            }
         }
         let features = adapter.features() & wanted;
+        let info = adapter.get_info();
         let descriptor = DeviceDescriptor {
             label: Some("irnext"),
             required_features: features,
             required_limits: limits.clone(),
             // Buffers are few and large; blocks of them kept in stock would only count against a budget.
             memory_hints: MemoryHints::MemoryUsage,
+            // SAFETY: the only experimental feature asked for is cooperative matrices. Their loads and stores aren't
+            // checked for bounds; the one kernel that uses them keeps to workgroup memory of a fixed size.
+            experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         };
         let opened = pollster::block_on(adapter.request_device(&descriptor));
@@ -134,11 +150,32 @@ impl Gpu {
             memory: Arc::default(),
             native_f16: features.contains(Features::SHADER_F16),
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
-            software: adapter.get_info().device_type == wgpu::DeviceType::Cpu,
+            subgroup: (features.contains(Features::SUBGROUP) && info.subgroup_min_size == info.subgroup_max_size)
+                .then_some(info.subgroup_min_size),
+            matrix: matrix_side(adapter).filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX)),
+            software: info.device_type == wgpu::DeviceType::Cpu,
             shaders,
+            preferences: Mutex::default(),
             pipelines: Mutex::default(),
             failure,
         })
+    }
+
+    /// Where this device's preferences are kept, if anywhere.
+    pub fn preferences_file(&self) -> Option<PathBuf> {
+        preferences::place(&self.name, self.shaders.fingerprint())
+    }
+
+    /// What is known of this device's kernels, if anything was measured or read.
+    pub fn preferences(&self) -> Option<&'static Preferences> {
+        *self.preferences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets what is known. It lives as long as the program, so that targets can be copied: a few hundred bytes, once or
+    /// twice a device.
+    pub fn prefer(&self, preferences: Preferences) {
+        let preferences = Box::leak(Box::new(preferences));
+        *self.preferences.lock().unwrap_or_else(PoisonError::into_inner) = Some(preferences);
     }
 
     /// The pipeline of a shader's variant, made once a device.
@@ -280,4 +317,16 @@ impl Gpu {
     pub(crate) fn failed(&self, reason: impl Into<String>) -> GpuError {
         GpuError::Failed { adapter: self.name.clone(), reason: reason.into() }
     }
+}
+
+/// The largest square cooperative matrices of half floats with f32 sums that the kernels are written for.
+fn matrix_side(adapter: &Adapter) -> Option<u32> {
+    let offered = adapter.cooperative_matrix_properties();
+    [16, 8].into_iter().find(|&side| {
+        offered.iter().any(|matrix| {
+            [matrix.m_size, matrix.n_size, matrix.k_size] == [side; 3]
+                && matrix.ab_type == CooperativeScalarType::F16
+                && matrix.cr_type == CooperativeScalarType::F32
+        })
+    })
 }

@@ -3,9 +3,11 @@
 mod adapter;
 mod device;
 mod memory;
+mod preferences;
 mod shader;
 
 pub use adapter::{AdapterChoice, Backing, adapters, choose, describe};
 pub use device::{Gpu, GpuError, UPLOAD_BYTES};
 pub use memory::{Buffer, Ledger};
+pub use preferences::Preferences;
 pub use shader::{ShaderError, Shaders, Variant};

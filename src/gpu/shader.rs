@@ -105,6 +105,12 @@ impl Shaders {
         self.embedded
     }
 
+    /// A number that differs where the sources do.
+    pub fn fingerprint(&self) -> u64 {
+        let texts = self.sources.iter().flat_map(|(path, source)| [path, source]);
+        super::preferences::fingerprint(texts.flat_map(|text| text.bytes().chain([0])))
+    }
+
     /// Standard WGSL for a variant.
     ///
     /// # Errors
@@ -121,7 +127,8 @@ impl Shaders {
             features.flags.insert((*feature).to_string(), wesl::Feature::Enable);
         }
         features.flags.insert("native_f16".into(), native_f16.into());
-        let options = CompileOptions { features, ..CompileOptions::default() };
+        // Left to naga, which knows what wgpu adds to the language and checks every shader.
+        let options = CompileOptions { features, validate: false, ..CompileOptions::default() };
         let root = module(variant.shader).map_err(&failed)?;
         let compiled = wesl::compile_sourcemap(&root, &resolver, &wesl::EscapeMangler, &options);
         Ok(compiled.map_err(|error| failed(error.to_string()))?.to_string())

@@ -26,6 +26,20 @@ pub fn variants() -> Vec<Variant> {
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let x = graph.node(out.inputs[0]).shape;
+    let (variant, mut parts) = record(lowering, node, conv, "conv_transpose2d");
+    parts.workgroups = [(x.width as u32).div_ceil(WORKGROUP), x.height as u32, out.shape.blocks() as u32];
+    lowering.step(node, variant, parts);
+}
+
+/// Parameters, bindings and cost of a transposed convolution; the geometry is the kernel's own.
+pub(super) fn record(
+    lowering: &mut Lowering,
+    node: NodeId,
+    conv: &ConvTranspose2d,
+    shader: &'static str,
+) -> (Variant, StepParts) {
+    let (graph, out) = (lowering.graph, lowering.graph.node(node));
+    let x = graph.node(out.inputs[0]).shape;
     let params = Params {
         in_height: x.height as u32,
         in_width: x.width as u32,
@@ -41,18 +55,18 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
         bindings.push((3, lowering.channels(bias)));
     }
     let variant = Variant::new(
-        "conv_transpose2d",
+        shader,
         &[("f32", element == Element::F32), ("bias", conv.bias.is_some()), ("gelu", conv.gelu)],
     );
     let weights = graph.tensor(conv.weight).data().len() as u64;
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings,
-        workgroups: [(x.width as u32).div_ceil(WORKGROUP), x.height as u32, out.shape.blocks() as u32],
+        workgroups: [0; 3],
         cost: Cost {
             flops: 2 * weights * x.pixels() as u64,
             bytes: lowering.traffic(node) + weights * element.bytes(),
         },
     };
-    lowering.step(node, variant, parts);
+    (variant, parts)
 }

@@ -1,7 +1,7 @@
 //! Where kernels record their steps: buffers by number, dispatches in order. Offsets come later, from liveness.
 
 use super::Constants;
-use crate::gpu::Variant;
+use crate::gpu::{Preferences, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
 use crate::tensor::{Element, Shape};
 
@@ -65,6 +65,14 @@ pub struct Target {
     pub software: bool,
     /// Use only the plain kernel of each op.
     pub plain: bool,
+    /// Use this kernel for every node that it computes.
+    pub prefer: Option<&'static str>,
+    /// What measuring the device has shown.
+    pub preferences: Option<&'static Preferences>,
+    /// Lanes of every subgroup, if shaders may use subgroups and all have as many.
+    pub subgroup: Option<u32>,
+    /// The side of the cooperative matrices of half floats with f32 sums, if shaders may use them.
+    pub matrix: Option<u32>,
     /// The most workgroups on one axis of a dispatch.
     pub max_workgroups: u32,
 }
@@ -72,7 +80,15 @@ pub struct Target {
 impl Default for Target {
     /// WebGPU's guaranteed limits.
     fn default() -> Self {
-        Self { software: false, plain: false, max_workgroups: 65535 }
+        Self {
+            software: false,
+            plain: false,
+            prefer: None,
+            preferences: None,
+            subgroup: None,
+            matrix: None,
+            max_workgroups: 65535,
+        }
     }
 }
 
@@ -195,8 +211,13 @@ pub(crate) fn rows(shape: Shape) -> [u32; 3] {
 
 /// One invocation for each of `count` values, wrapped to rows of workgroups; the second is invocations a row.
 pub(crate) fn wrapped(count: u64, max_workgroups: u32) -> ([u32; 3], u32) {
-    let groups = count.div_ceil(u64::from(WORKGROUP));
+    let [across, down] = groups_of(count.div_ceil(u64::from(WORKGROUP)) as usize, max_workgroups);
+    ([across, down, 1], across * WORKGROUP)
+}
+
+/// `count` workgroups as rows of as many as the device runs on an axis.
+pub(crate) fn groups_of(count: usize, max_workgroups: u32) -> [u32; 2] {
     // A limit so large that a row would overflow its own count is cut to WebGPU's.
-    let across = groups.min(u64::from(max_workgroups.min(65535))).max(1);
-    ([across as u32, groups.div_ceil(across) as u32, 1], across as u32 * WORKGROUP)
+    let across = count.min(max_workgroups.min(65535) as usize).max(1);
+    [across as u32, count.div_ceil(across) as u32]
 }

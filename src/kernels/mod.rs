@@ -6,6 +6,7 @@
 mod constants;
 mod lowering;
 pub mod storage;
+pub mod winograd;
 
 pub(crate) use constants::ALIGNMENT;
 pub use constants::Constants;
@@ -42,8 +43,12 @@ kernels! {
     avg_pool
     box_mean
     conv2d
+    conv2d_broadcast
+    conv2d_matrix
+    conv2d_shared
     conv2d_tiled
     conv_transpose2d
+    conv_transpose2d_broadcast
     dynamic_filter
     elementwise
     fft
@@ -56,6 +61,9 @@ kernels! {
     pixels_out
     reflect_pad
     upsample_sum
+    winograd_in
+    winograd_multiply
+    winograd_out
 }
 
 kernels! {

@@ -91,6 +91,7 @@ impl Restorer {
 
     fn make_ready(&self, gpu: &Arc<Gpu>, frame: Frame, budget: u64, wanted: &mut u64) -> Result<Ready, RestoreError> {
         let graph = self.graph(frame)?;
+        self.prepare(gpu, &graph)?;
         let target = target(gpu, false);
         let plan = compile_picture(&graph, self.precision, target, frame)?;
         if plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {

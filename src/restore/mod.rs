@@ -11,15 +11,16 @@ pub use faithful::Adjustments;
 
 use crate::compile::{Frame, PlanError};
 use crate::gpu::{AdapterChoice, Backing, Gpu, GpuError, ShaderError, choose};
-use crate::graph::GraphError;
+use crate::graph::{Graph, GraphError};
 use crate::kernels::shaders;
 use crate::model::Model;
 use crate::model::network::BuildError;
 use crate::photo::{Photo, Pixels};
-use crate::run::RunError;
+use crate::run::{self, RunError, target};
 use crate::tensor::Element;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a photo can't be restored. No result is given in its place.
@@ -76,11 +77,20 @@ pub struct Options {
     /// Bytes of device memory to use at most; a picture that takes more is restored in bands. None: what the driver
     /// has free, found out by asking for it.
     pub memory: Option<u64>,
+    /// Whether a GPU's kernels are timed for a few seconds if they never were.
+    pub tune: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { device: AdapterChoice::Auto, precision: Element::F16, packed: false, shaders: None, memory: None }
+        Self {
+            device: AdapterChoice::Auto,
+            precision: Element::F16,
+            packed: false,
+            shaders: None,
+            memory: None,
+            tune: true,
+        }
     }
 }
 
@@ -131,12 +141,17 @@ pub struct Restorer {
     model: Model,
     executor: Executor,
     precision: Element,
+    tune: bool,
     kept: Mutex<device::Kept>,
     notice: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// More memory than this for the CPU executor is worth a word.
 const CPU_BYTES: u64 = 2 << 30;
+
+/// What timing a GPU's kernels may take on first use. A software driver is left to the heuristic, which was measured on
+/// such drivers.
+const TUNING: Duration = Duration::from_secs(3);
 
 impl Restorer {
     /// Opens the device.
@@ -150,11 +165,11 @@ impl Restorer {
     /// On an executor that is open: several models may share a device.
     pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
         let kept = Mutex::new(device::Kept::new(options.memory));
-        Self { model, executor, precision: options.precision, kept, notice: Box::new(|_| ()) }
+        Self { model, executor, precision: options.precision, tune: options.tune, kept, notice: Box::new(|_| ()) }
     }
 
     /// Tells `notice`, in a line, what a user should know before or while a picture is restored: that it is taken in
-    /// bands, and what that takes; that memory ran out, and what is done about it.
+    /// bands, and what that takes; that memory ran out, and what is done about it; that a kernel is put out of use.
     pub fn with_notice(mut self, notice: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.notice = Box::new(notice);
         self
@@ -167,6 +182,26 @@ impl Restorer {
     /// What it runs on.
     pub fn executor(&self) -> &Executor {
         &self.executor
+    }
+
+    /// Which kernels compute a photo's convolutions on the device, and why.
+    ///
+    /// # Errors
+    /// As [`Restorer::restore`].
+    pub fn explain(&self, photo: &Photo) -> Result<Vec<String>, RestoreError> {
+        let Executor::Gpu(gpu) = &self.executor else { return Ok(vec!["the CPU executor has one of each".into()]) };
+        let frame =
+            Frame { height: photo.height, width: photo.width, sixteen: matches!(photo.pixels, Pixels::Sixteen(_)) };
+        let graph = self.graph(frame)?;
+        self.prepare(gpu, &graph)?;
+        Ok(run::explain(&graph, self.precision, &target(gpu, false)))
+    }
+
+    fn prepare(&self, gpu: &Arc<Gpu>, graph: &Graph) -> Result<(), RestoreError> {
+        let budget = (self.tune && !gpu.software).then_some(TUNING);
+        let found = run::prepare(gpu, graph, self.precision, budget)?;
+        found.iter().for_each(|warning| self.notice(warning));
+        Ok(())
     }
 
     /// The model.

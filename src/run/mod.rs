@@ -5,8 +5,10 @@ mod session;
 mod spill;
 mod tensors;
 mod timing;
+mod tune;
 
 pub use bands::{Bands, Sink, Source};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};
+pub use tune::{Kind, Timing, explain, kinds, prepare, sample, time};

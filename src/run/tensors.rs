@@ -15,7 +15,15 @@ pub struct TensorSession {
 
 /// What of a device decides geometry; `plain` keeps to the plain kernels.
 pub fn target(gpu: &Gpu, plain: bool) -> Target {
-    Target { software: gpu.software, plain, max_workgroups: gpu.limits.max_compute_workgroups_per_dimension }
+    Target {
+        software: gpu.software,
+        plain,
+        prefer: None,
+        preferences: gpu.preferences(),
+        subgroup: gpu.subgroup,
+        matrix: gpu.matrix,
+        max_workgroups: gpu.limits.max_compute_workgroups_per_dimension,
+    }
 }
 
 impl TensorSession {
@@ -24,7 +32,15 @@ impl TensorSession {
     /// # Errors
     /// When an op has no kernel, or the device refuses the plan.
     pub fn new(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, plain: bool) -> Result<Self, RunError> {
-        let plan = compile(graph, precision, target(gpu, plain))?;
+        Self::with_target(gpu, graph, precision, target(gpu, plain))
+    }
+
+    /// As [`TensorSession::new`], for a target of the caller's making.
+    ///
+    /// # Errors
+    /// As [`TensorSession::new`].
+    pub fn with_target(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, target: Target) -> Result<Self, RunError> {
+        let plan = compile(graph, precision, target)?;
         Ok(Self { session: Session::new(Arc::clone(gpu), Arc::new(plan))? })
     }
 

@@ -2,11 +2,11 @@
 
 use super::golden::Case;
 use super::{Error, random};
-use crate::compile::{PlanError, compile, required};
+use crate::compile::{CHOICES, PlanError, compile, required};
 use crate::cpu::Program;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
-use crate::kernels::Step;
+use crate::kernels::{Step, Target};
 use crate::reference;
 use crate::restore::Executor;
 use crate::run::{RunError, TensorSession, target};
@@ -48,8 +48,7 @@ pub fn refused_case(name: String) -> Report {
     Report { name, kernel: none.clone(), variant: none, max_abs: None, rel_l2: None, pass: false, reason: None }
 }
 
-/// Every op with a kernel on `seeds` random cases, each with the kernels that the plan would choose and with the plain
-/// ones; the judge is the reference in f64. On the CPU executor, the reference in f32.
+/// Every op with a kernel on `seeds` random cases, each with every kernel that computes it on this device; the judge is the reference in f64. On the CPU executor, the reference in f32.
 pub fn random_cases(executor: &Executor, precision: Element, seeds: u64) -> Vec<Report> {
     let mut reports = vec![];
     for op in random::OPS {
@@ -69,13 +68,7 @@ pub fn random_cases(executor: &Executor, precision: Element, seeds: u64) -> Vec<
                     continue;
                 }
             };
-            let mut seen = vec![];
-            for plain in [false, true] {
-                let run = Runner::new(executor, &case.graph, precision, plain);
-                if seen.contains(&run.variant) {
-                    continue;
-                }
-                seen.push(run.variant.clone());
+            for run in Runner::all(executor, &case.graph, precision) {
                 let result = run.run(&case.inputs);
                 let name = format!("random/{}", case.name);
                 reports.extend(judge(&run, &name, result, |index| truth.get(index).cloned(), &case.graph));
@@ -92,13 +85,7 @@ pub fn golden_case(executor: &Executor, case: &Case, precision: Element) -> Vec<
         Err(error) => return vec![failed(case.name.clone(), error.to_string())],
     };
     let mut reports = vec![];
-    let mut seen = vec![];
-    for plain in [false, true] {
-        let run = Runner::new(executor, &graph, precision, plain);
-        if seen.contains(&run.variant) {
-            continue;
-        }
-        seen.push(run.variant.clone());
+    for run in Runner::all(executor, &graph, precision) {
         let results: Result<Vec<_>, String> = case.pictures.iter().map(|x| run.run(std::slice::from_ref(x))).collect();
         // All pictures of an output as one tensor, as it was recorded.
         let joined = results.and_then(|pictures| {
@@ -147,40 +134,71 @@ fn failed(name: String, reason: String) -> Report {
     Report { reason: Some(reason), ..refused_case(name) }
 }
 
+/// One way in which a device can run a graph.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The shader that makes the result.
+    pub kernel: String,
+    /// The steps' variants.
+    pub name: String,
+    /// What makes lowering take them.
+    pub target: Target,
+}
+
+/// Every way in which `gpu` can run `graph`: with the kernels that it would choose, with the plain ones, and with each
+/// of the others wherever it computes a node. Ways that come to the same steps are named once.
+pub fn plans(gpu: &Gpu, graph: &Graph, precision: Element) -> Vec<Plan> {
+    let preferred = |&kernel: &&'static str| Target { prefer: Some(kernel), ..target(gpu, false) };
+    let targets = [target(gpu, false), target(gpu, true)].into_iter().chain(CHOICES.iter().map(preferred));
+    let mut plans: Vec<Plan> = vec![];
+    for target in targets {
+        let steps = compile(graph, precision, target).map(|plan| plan.steps).unwrap_or_default();
+        // The last step makes the result; those before it are named with it.
+        let kernel = steps.last().map_or("none".into(), |step| step.variant.shader.to_string());
+        let mut variants: Vec<String> = steps.iter().map(|step: &Step| step.variant.to_string()).collect();
+        variants.dedup();
+        let name = variants.join(" ");
+        if plans.iter().all(|plan| plan.name != name) {
+            plans.push(Plan { kernel, name, target });
+        }
+    }
+    plans
+}
+
 /// A graph on an executor, and what names its result.
 struct Runner<'a> {
     graph: &'a Graph,
     precision: Element,
-    plain: bool,
-    gpu: Option<&'a Arc<Gpu>>,
+    gpu: Option<(&'a Arc<Gpu>, Target)>,
     kernel: String,
     variant: String,
 }
 
 impl<'a> Runner<'a> {
-    fn new(executor: &'a Executor, graph: &'a Graph, precision: Element, plain: bool) -> Self {
-        let (reference, none) = (String::from("reference"), String::from("f32"));
+    fn all(executor: &'a Executor, graph: &'a Graph, precision: Element) -> Vec<Self> {
         match executor {
             Executor::Cpu(_) => {
-                Self { graph, precision: Element::F32, plain, gpu: None, kernel: reference, variant: none }
+                let (kernel, variant) = (String::from("reference"), String::from("f32"));
+                vec![Self { graph, precision: Element::F32, gpu: None, kernel, variant }]
             }
-            Executor::Gpu(gpu) => {
-                let plan = compile(graph, precision, target(gpu, plain));
-                let steps = plan.map(|plan| plan.steps).unwrap_or_default();
-                // The last step makes the result; those before it are named in the variant.
-                let kernel = steps.last().map_or("none".into(), |step| step.variant.shader.to_string());
-                let mut variants: Vec<String> = steps.iter().map(|step: &Step| step.variant.to_string()).collect();
-                variants.dedup();
-                Self { graph, precision, plain, gpu: Some(gpu), kernel, variant: variants.join(" ") }
-            }
+            Executor::Gpu(gpu) => plans(gpu, graph, precision)
+                .into_iter()
+                .map(|Plan { kernel, name, target }| Self {
+                    graph,
+                    precision,
+                    gpu: Some((gpu, target)),
+                    kernel,
+                    variant: name,
+                })
+                .collect(),
         }
     }
 
     fn run(&self, inputs: &[FeatureMap<f32>]) -> Result<Vec<FeatureMap<f32>>, String> {
         match self.gpu {
             None => Program::new(self.graph).run(inputs).map_err(|error| error.to_string()),
-            Some(gpu) => {
-                let session = TensorSession::new(gpu, self.graph, self.precision, self.plain);
+            Some((gpu, target)) => {
+                let session = TensorSession::with_target(gpu, self.graph, self.precision, target);
                 let run = |session: TensorSession| session.run(inputs);
                 session.and_then(run).map_err(|error: RunError| match error {
                     RunError::Plan(PlanError::Lower(error)) => error.to_string(),

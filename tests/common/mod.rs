@@ -1,4 +1,5 @@
 //! What the tests of a device share.
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use irnext::gpu::{Gpu, adapters, describe};
 use irnext::kernels::shaders;
@@ -40,7 +41,7 @@ pub fn devices() -> &'static Devices {
             (65535, 256)
         );
         let weak = Arc::new(Gpu::open_with(&adapter, shaders(), false, limits).expect("opens with WebGPU's limits"));
-        let native = Gpu::open(&adapter, shaders()).expect("opens");
+        let native = Gpu::open_with(&adapter, shaders(), true, adapter.limits()).expect("opens");
         if !native.native_f16 {
             println!("{}: no SHADER_F16, so native half precision is not tested", describe(&adapter));
         }

@@ -1,0 +1,185 @@
+// 2-D convolution as an implicit matrix product through workgroup memory, for GPUs: a workgroup of 64 makes 64 pixels ×
+// 32 output channels (64 if `wide`), 16 input channels of one tap at a time; an invocation makes 8 pixels × 4 (8) channels.
+// Pixels are counted through the map, row by row. 6 KiB of workgroup memory (8 if `wide`), in f32. Same bindings, layout
+// and epilogue as conv2d.wgsl.
+@if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
+@if(!input_f32) import package::shared::half::{Stored as Input, decode as decode_input};
+@if(output_f32) import package::shared::single::{Stored as Output, decode as decode_output, encode as encode_output};
+@if(!output_f32) import package::shared::half::{Stored as Output, decode as decode_output, encode as encode_output};
+@if(weight_f32) import package::shared::single::{Stored as Weight, decode as decode_weight};
+@if(!weight_f32) import package::shared::half::{Stored as Weight, decode as decode_weight};
+@if(gelu) import package::shared::gelu::gelu;
+@if(native_f16) enable f16;
+
+struct Params {
+    in_height: u32,
+    in_width: u32,
+    first_blocks: u32,
+    in_blocks: u32,
+    out_height: u32,
+    out_width: u32,
+    out_blocks: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> first: array<Input>;
+@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Input>;
+@group(0) @binding(3) var<storage, read> weight: array<Weight>;
+@if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
+@if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
+@group(0) @binding(6) var<storage, read_write> output: array<Output>;
+
+const PIXELS = 64u;
+const DEPTH = 4u;
+@if(wide) const BLOCKS = 16u;
+@if(!wide) const BLOCKS = 8u;
+
+// [input block][pixel]: 4 input channels of a pixel.
+var<workgroup> inputs: array<vec4<f32>, 256>;
+// [input channel][output block]: 4 outputs each.
+@if(wide) var<workgroup> weights: array<vec4<f32>, 256>;
+@if(!wide) var<workgroup> weights: array<vec4<f32>, 128>;
+
+// The input pixel that a tap of an output pixel reads; outside (and for pixels beyond the last) it is u32's end.
+fn tapped(pixel: u32, ky: u32, kx: u32) -> u32 {
+    // Unsigned: a coordinate left of or above the map wraps to a large one and fails the test for its end.
+    let y = pixel / params.out_width * params.stride + ky - params.padding;
+    let x = pixel % params.out_width * params.stride + kx - params.padding;
+    let inside = pixel < params.out_height * params.out_width && y < params.in_height && x < params.in_width;
+    return select(0xffffffffu, y * params.in_width + x, inside);
+}
+
+fn load(pixel: u32, block: u32) -> vec4<f32> {
+    if (pixel == 0xffffffffu || block >= params.in_blocks) {
+        return vec4<f32>();
+    }
+    @if(two_inputs) {
+        if (block >= params.first_blocks) {
+            let blocks = params.in_blocks - params.first_blocks;
+            return decode_input(second[pixel * blocks + block - params.first_blocks]);
+        }
+    }
+    return decode_input(first[pixel * params.first_blocks + block]);
+}
+
+// One input block's share of 4 output channels.
+fn product(sum: vec4<f32>, x: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
+    return fma(vec4<f32>(x.w), w[3], fma(vec4<f32>(x.z), w[2], fma(vec4<f32>(x.y), w[1], fma(vec4<f32>(x.x), w[0], sum))));
+}
+
+fn columns(depth: u32, block: u32) -> mat4x4<f32> {
+    let at = depth * 4u * BLOCKS + block;
+    return mat4x4<f32>(weights[at], weights[at + BLOCKS], weights[at + 2u * BLOCKS], weights[at + 3u * BLOCKS]);
+}
+
+fn store(pixel: u32, block: u32, sum: vec4<f32>) {
+    if (pixel >= params.out_height * params.out_width || block >= params.out_blocks) {
+        return;
+    }
+    var value = sum;
+    @if(bias) { value += bias[block]; }
+    @if(gelu) { value = gelu(value); }
+    let at = pixel * params.out_blocks + block;
+    @if(residual) { value += decode_output(residual[at]); }
+    output[at] = encode_output(value);
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let start = (group.y * groups.x + group.x) * PIXELS;
+    let first_block = group.z * BLOCKS;
+    // This invocation's output block among 8, and the first of its 8 pixels.
+    let column = lane % 8u;
+    let row = lane / 8u;
+    var s0 = vec4<f32>();
+    var s1 = vec4<f32>();
+    var s2 = vec4<f32>();
+    var s3 = vec4<f32>();
+    var s4 = vec4<f32>();
+    var s5 = vec4<f32>();
+    var s6 = vec4<f32>();
+    var s7 = vec4<f32>();
+    @if(wide) var t0 = vec4<f32>();
+    @if(wide) var t1 = vec4<f32>();
+    @if(wide) var t2 = vec4<f32>();
+    @if(wide) var t3 = vec4<f32>();
+    @if(wide) var t4 = vec4<f32>();
+    @if(wide) var t5 = vec4<f32>();
+    @if(wide) var t6 = vec4<f32>();
+    @if(wide) var t7 = vec4<f32>();
+    for (var ky = 0u; ky < params.kernel; ky++) {
+        for (var kx = 0u; kx < params.kernel; kx++) {
+            let pixel = tapped(start + lane, ky, kx);
+            let tap = (ky * params.kernel + kx) * params.in_blocks;
+            for (var i = 0u; i < params.in_blocks; i += DEPTH) {
+                // Every invocation brings one pixel's 16 channels, and its share of the weights.
+                for (var d = 0u; d < DEPTH; d++) {
+                    inputs[d * PIXELS + lane] = load(pixel, i + d);
+                }
+                for (var w = lane; w < DEPTH * 4u * BLOCKS; w += 64u) {
+                    let input = i + w / (4u * BLOCKS);
+                    let channel = w / BLOCKS % 4u;
+                    let block = min(first_block + w % BLOCKS, params.out_blocks - 1u);
+                    let at = ((tap + min(input, params.in_blocks - 1u)) * params.out_blocks + block) * 4u + channel;
+                    weights[w] = decode_weight(weight[at]);
+                }
+                workgroupBarrier();
+                for (var d = 0u; d < DEPTH; d++) {
+                    let at = d * PIXELS + row * 8u;
+                    let w = columns(d, column);
+                    @if(wide) let v = columns(d, column + 8u);
+                    let x0 = inputs[at + 0u];
+                    s0 = product(s0, x0, w);
+                    @if(wide) { t0 = product(t0, x0, v); }
+                    let x1 = inputs[at + 1u];
+                    s1 = product(s1, x1, w);
+                    @if(wide) { t1 = product(t1, x1, v); }
+                    let x2 = inputs[at + 2u];
+                    s2 = product(s2, x2, w);
+                    @if(wide) { t2 = product(t2, x2, v); }
+                    let x3 = inputs[at + 3u];
+                    s3 = product(s3, x3, w);
+                    @if(wide) { t3 = product(t3, x3, v); }
+                    let x4 = inputs[at + 4u];
+                    s4 = product(s4, x4, w);
+                    @if(wide) { t4 = product(t4, x4, v); }
+                    let x5 = inputs[at + 5u];
+                    s5 = product(s5, x5, w);
+                    @if(wide) { t5 = product(t5, x5, v); }
+                    let x6 = inputs[at + 6u];
+                    s6 = product(s6, x6, w);
+                    @if(wide) { t6 = product(t6, x6, v); }
+                    let x7 = inputs[at + 7u];
+                    s7 = product(s7, x7, w);
+                    @if(wide) { t7 = product(t7, x7, v); }
+                }
+                workgroupBarrier();
+            }
+        }
+    }
+    let pixel = start + row * 8u;
+    let block = first_block + column;
+    store(pixel + 0u, block, s0);
+    @if(wide) { store(pixel + 0u, block + 8u, t0); }
+    store(pixel + 1u, block, s1);
+    @if(wide) { store(pixel + 1u, block + 8u, t1); }
+    store(pixel + 2u, block, s2);
+    @if(wide) { store(pixel + 2u, block + 8u, t2); }
+    store(pixel + 3u, block, s3);
+    @if(wide) { store(pixel + 3u, block + 8u, t3); }
+    store(pixel + 4u, block, s4);
+    @if(wide) { store(pixel + 4u, block + 8u, t4); }
+    store(pixel + 5u, block, s5);
+    @if(wide) { store(pixel + 5u, block + 8u, t5); }
+    store(pixel + 6u, block, s6);
+    @if(wide) { store(pixel + 6u, block + 8u, t6); }
+    store(pixel + 7u, block, s7);
+    @if(wide) { store(pixel + 7u, block + 8u, t7); }
+}

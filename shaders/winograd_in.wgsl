@@ -1,0 +1,105 @@
+// The input transform of a Winograd convolution F(4×4, 3×3): Bᵀ·d·B of 6×6 pixels at stride 4, for the interpolation
+// points 0, 1, −1, 2, −1/2 and ∞, whose rounding error in f32 is the least of the small dyadic sets. One invocation
+// transforms one block of 4 channels of one tile. Zero padding of one pixel; one input or two whose channels follow one
+// another.
+//
+// Layout: maps NHWC in blocks of 4 channels; result [place][tile][input block] in f32.
+// Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
+@if(f32) import package::shared::single::{Stored, decode};
+@if(!f32) import package::shared::half::{Stored, decode};
+@if(native_f16) enable f16;
+
+struct Params {
+    height: u32,
+    width: u32,
+    first_blocks: u32,
+    in_blocks: u32,
+    tiles_across: u32,
+    // The first row of tiles, and how many tiles follow from its start.
+    first_row: u32,
+    tiles: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> first: array<Stored>;
+@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+
+override WORKGROUP: u32 = 64;
+
+struct Six {
+    a: vec4<f32>,
+    b: vec4<f32>,
+    c: vec4<f32>,
+    d: vec4<f32>,
+    e: vec4<f32>,
+    f: vec4<f32>,
+}
+
+fn load(y: u32, x: u32, block: u32) -> vec4<f32> {
+    // Unsigned: a coordinate left of or above the map wraps to a large one.
+    let inside = y < params.height && x < params.width;
+    let pixel = select(0u, y * params.width + x, inside);
+    @if(two_inputs) {
+        if (block >= params.first_blocks) {
+            let blocks = params.in_blocks - params.first_blocks;
+            return select(vec4<f32>(), decode(second[pixel * blocks + block - params.first_blocks]), inside);
+        }
+    }
+    return select(vec4<f32>(), decode(first[pixel * params.first_blocks + block]), inside);
+}
+
+// Bᵀ·v
+fn transform(v: Six) -> Six {
+    let ec = v.e - v.c;
+    let bd = v.b - v.d;
+    return Six(
+        v.a - v.c + 1.5 * bd + ec,
+        v.e - v.b - 2.5 * v.c - 0.5 * v.d,
+        v.e + v.b + 0.5 * v.c - 2.5 * v.d,
+        ec - 0.5 * bd,
+        ec + 2.0 * bd,
+        v.b - v.d + 1.5 * (v.c - v.e) - v.d + v.f,
+    );
+}
+
+fn row(y: u32, x: u32, block: u32) -> Six {
+    return transform(Six(
+        load(y, x, block), load(y, x + 1u, block), load(y, x + 2u, block),
+        load(y, x + 3u, block), load(y, x + 4u, block), load(y, x + 5u, block),
+    ));
+}
+
+fn store(column: u32, at: u32, v: Six) {
+    let t = transform(v);
+    let stride = params.tiles * params.in_blocks;
+    output[column * stride + at] = t.a;
+    output[(6u + column) * stride + at] = t.b;
+    output[(12u + column) * stride + at] = t.c;
+    output[(18u + column) * stride + at] = t.d;
+    output[(24u + column) * stride + at] = t.e;
+    output[(30u + column) * stride + at] = t.f;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let tile = id.x / params.in_blocks;
+    let block = id.x % params.in_blocks;
+    if (tile >= params.tiles) {
+        return;
+    }
+    let y = (params.first_row + tile / params.tiles_across) * 4u - 1u;
+    let x = tile % params.tiles_across * 4u - 1u;
+    let r0 = row(y, x, block);
+    let r1 = row(y + 1u, x, block);
+    let r2 = row(y + 2u, x, block);
+    let r3 = row(y + 3u, x, block);
+    let r4 = row(y + 4u, x, block);
+    let r5 = row(y + 5u, x, block);
+    store(0u, id.x, Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a));
+    store(1u, id.x, Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b));
+    store(2u, id.x, Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c));
+    store(3u, id.x, Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d));
+    store(4u, id.x, Six(r0.e, r1.e, r2.e, r3.e, r4.e, r5.e));
+    store(5u, id.x, Six(r0.f, r1.f, r2.f, r3.f, r4.f, r5.f));
+}

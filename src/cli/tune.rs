@@ -1,0 +1,128 @@
+//! `irnext tune`: every kernel on every kind of convolution of a model, its speed and its error; the fastest is kept for
+//! this machine.
+
+use super::progress::Progress;
+use super::{DeviceArguments, Failure, explain, print_json};
+use crate::compile::optimise;
+use crate::gpu::{AdapterChoice, Preferences, adapters};
+use crate::model::{Activation, Config, MeanKind};
+use crate::reference;
+use crate::restore::{Executor, Options, padded_size};
+use crate::run::{kinds, prepare, sample, target, time};
+use crate::tensor::{Element, FeatureMap};
+use crate::verify::{Error, random::random_model};
+use clap::Args;
+use serde::Serialize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  irnext tune --device 0
+  irnext tune --width 16 --size 480x640 --json
+
+Kernels are kept by adapter, driver and shaders in IRNEXT_CACHE, else in the user's cache folder. Without --device the
+first adapter is taken, a software driver too. Errors are relative L2 against the CPU reference in f64.")]
+pub(super) struct Arguments {
+    /// Channels at full resolution
+    #[arg(long, default_value_t = 32)]
+    width: usize,
+    /// A picture's size
+    #[arg(long, value_name = "HxW", default_value = "256x256", value_parser = super::parse_size)]
+    size: [usize; 2],
+    /// Seconds for each kernel on each convolution, at least one pass
+    #[arg(long, default_value_t = 0.2)]
+    seconds: f64,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    convolution: String,
+    count: usize,
+    kernel: &'static str,
+    microseconds: f64,
+    gflops: f64,
+    rel_l2: f64,
+    fastest: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.width == 0 || !arguments.width.is_multiple_of(8) {
+        return Err("the width is a multiple of 8".into());
+    }
+    let mut options: Options = arguments.device.options();
+    if options.device == AdapterChoice::Auto && !adapters().is_empty() {
+        options.device = AdapterChoice::Index(0);
+    }
+    let executor = Executor::open(&options)?;
+    explain(&executor);
+    let Executor::Gpu(gpu) = &executor else { return Err("the CPU executor has nothing to choose from".into()) };
+    let budget = Duration::try_from_secs_f64(arguments.seconds).map_err(|error| format!("--seconds: {error}"))?;
+    let precision: Element = options.precision;
+    // More blocks are more of the same.
+    let model = random_model(Config::new(arguments.width, 2, Activation::Tanh, MeanKind::Global));
+    let [height, width] = padded_size(arguments.size[0], arguments.size[1]);
+    let graph = optimise(&model.graph(height, width)?)?;
+    for warning in prepare(gpu, &graph, precision, None)? {
+        eprintln!("irnext: {warning}");
+    }
+    let mut known = gpu.preferences().cloned().unwrap_or_default();
+    let kinds: Vec<_> = kinds(&graph, precision, &target(gpu, false));
+    let mut progress = Progress::new(kinds.len(), false);
+    let mut rows = vec![];
+    for kind in &kinds {
+        progress.start(&kind.key);
+        let sample = sample(&graph, precision, kind)?;
+        let inputs: Vec<FeatureMap<f64>> = sample.1.iter().map(FeatureMap::cast).collect();
+        let truth = reference::execute(&sample.0, &inputs)?.swap_remove(0);
+        let flops = 2 * sample.0.multiply_adds();
+        let from = rows.len();
+        for kernel in &kind.candidates {
+            let timing = time(gpu, &sample, precision, kernel, budget)?;
+            let seconds = timing.time.as_secs_f64();
+            rows.push(Row {
+                convolution: kind.key.clone(),
+                count: kind.count,
+                kernel,
+                microseconds: seconds * 1e6,
+                gflops: flops as f64 / seconds / 1e9,
+                rel_l2: Error::between(&timing.result.data, &truth.data).rel_l2,
+                fastest: false,
+            });
+        }
+        if let Some(row) = rows[from..].iter_mut().min_by(|a, b| a.microseconds.total_cmp(&b.microseconds)) {
+            row.fastest = true;
+            known.fastest.insert(kind.key.clone(), row.kernel.into());
+        }
+        progress.finish("");
+    }
+    drop(progress);
+    keep(gpu.preferences_file(), &known);
+    if arguments.json {
+        print_json(&serde_json::json!({"adapter": gpu.name, "precision": precision.to_string(), "kernels": rows}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} in {precision}", gpu.name);
+    println!("{:<28} {:>5} {:>11} {:>8} {:>9}  kernel", "convolution", "count", "us", "GFLOP/s", "rel L2");
+    for Row { convolution, count, kernel, microseconds, gflops, rel_l2, fastest } in &rows {
+        let mark = if *fastest { "  fastest" } else { "" };
+        println!("{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {rel_l2:>9.1e}  {kernel}{mark}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what was found; a folder that can't be written is no reason to fail.
+fn keep(file: Option<std::path::PathBuf>, known: &Preferences) {
+    match file {
+        None => eprintln!("irnext: this user has no cache folder, so nothing is kept; set IRNEXT_CACHE"),
+        Some(file) => match known.save(&file) {
+            Ok(()) => eprintln!("irnext: kept in {}", file.display()),
+            Err(error) => eprintln!("irnext: {}: {error}; nothing is kept", file.display()),
+        },
+    }
+}

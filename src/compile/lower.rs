@@ -1,0 +1,80 @@
+//! Each op to its kernel.
+
+use super::choose::choose;
+use crate::graph::{NodeId, Op};
+use crate::kernels::{self, Lowering, winograd};
+use crate::tensor::Element;
+use thiserror::Error;
+
+/// A node that no kernel can compute.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{node} ({op}): {reason}")]
+pub struct LowerError {
+    /// The node's name.
+    pub node: String,
+    /// The op's kind.
+    pub op: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// Records the steps of a node.
+pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerError> {
+    let graph = lowering.graph;
+    let node = graph.node(id);
+    let refuse = |reason: String| Err(LowerError { node: node.name.clone(), op: node.op.kind(), reason });
+    let elements: Vec<Element> = node.inputs.iter().map(|&input| graph.node(input).element).collect();
+    match &node.op {
+        Op::Input { .. } => {
+            lowering.map(id);
+        }
+        Op::Conv2d(conv) => {
+            let sources = conv.sources(node.inputs.len());
+            let mixed = elements[..sources].iter().any(|&e| e != elements[0])
+                || elements[sources..].iter().any(|&e| e != node.element);
+            if mixed {
+                return refuse(format!("inputs of {elements:?} into {}", node.element));
+            }
+            match choose(graph, lowering.element, &lowering.target, id).kernel {
+                "conv2d" => kernels::conv2d::lower(lowering, id, conv),
+                "conv2d_broadcast" => kernels::conv2d_broadcast::lower(lowering, id, conv),
+                "conv2d_matrix" => kernels::conv2d_matrix::lower(lowering, id, conv),
+                "conv2d_shared" => kernels::conv2d_shared::lower(lowering, id, conv),
+                "winograd" => winograd::lower(lowering, id, conv),
+                _ => kernels::conv2d_tiled::lower(lowering, id, conv),
+            }
+        }
+        Op::FilterTaps(taps) if taps.groups > kernels::filter_taps::MAX_GROUPS => {
+            return refuse(format!("{} groups; at most {} fit", taps.groups, kernels::filter_taps::MAX_GROUPS));
+        }
+        Op::FilterTaps(taps) => kernels::filter_taps::lower(lowering, id, taps),
+        Op::DynamicFilter(filter) => kernels::dynamic_filter::lower(lowering, id, filter),
+        Op::GlobalMean => kernels::moments::lower(lowering, id, false),
+        Op::Moments => kernels::moments::lower(lowering, id, true),
+        Op::Normalise { weight, bias, eps } => {
+            let moments = lowering.input(id, 1);
+            kernels::instance_norm::normalise(lowering, id, moments, *weight, *bias, *eps);
+        }
+        Op::Fft2 => kernels::fft::lower_fft2(lowering, id),
+        Op::Concat | Op::BatchNorm { .. } | Op::TapActivation { .. } => {
+            return refuse("no kernel: the passes that remove it found no convolution to merge it with".into());
+        }
+        _ if elements.iter().any(|&element| element != node.element) => {
+            return refuse(format!("inputs of {elements:?} into {}", node.element));
+        }
+        Op::ConvTranspose2d(conv) => match choose(graph, lowering.element, &lowering.target, id).kernel {
+            "conv_transpose2d" => kernels::conv_transpose2d::lower(lowering, id, conv),
+            _ => kernels::conv_transpose2d_broadcast::lower(lowering, id, conv),
+        },
+        Op::Gelu => kernels::elementwise::lower_gelu(lowering, id),
+        Op::Add { scale } => kernels::elementwise::lower_add(lowering, id, *scale),
+        Op::AvgPool { size } => kernels::avg_pool::lower(lowering, id, *size),
+        Op::UpsampleSum { base, gelu, .. } => kernels::upsample_sum::lower(lowering, id, *base, *gelu),
+        Op::NearestHalf => kernels::nearest_half::lower(lowering, id),
+        Op::InstanceNorm { weight, bias, eps } => kernels::instance_norm::lower(lowering, id, *weight, *bias, *eps),
+        Op::BoxMean { base, train } => kernels::box_mean::lower(lowering, id, *base, *train),
+        Op::LowBand { cutoff } => kernels::fft::lower_low_band(lowering, id, *cutoff),
+        Op::ReflectPad { left, top, .. } => kernels::reflect_pad::lower(lowering, id, *top, *left),
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What measuring an adapter has shown: which kernel is fastest for what, and which ones compute what they should. Kept
+//! in the user's cache folder, one file for an adapter, its driver and a set of shaders.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Kernels by what was measured of them. Keys and names are the compiler's; here they are text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Preferences {
+    /// The adapter and its driver, for who reads the file.
+    pub adapter: String,
+    /// The fastest kernel for each key that was timed.
+    pub fastest: BTreeMap<String, String>,
+    /// Each kernel that was compared with the plain one: whether they agree.
+    pub agrees: BTreeMap<String, bool>,
+}
+
+impl Preferences {
+    /// Whether a kernel was found to disagree with the plain one.
+    pub fn demoted(&self, kernel: &str) -> bool {
+        self.agrees.get(kernel) == Some(&false)
+    }
+
+    /// What a file holds; nothing if there is none.
+    ///
+    /// # Errors
+    /// Why a file that exists can't be used.
+    pub fn load(path: &Path) -> Result<Self, String> {
+        match std::fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// Writes the file beside its place and renames it into it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+/// Where the preferences of an adapter with these shaders are kept: in `IRNEXT_CACHE`, else in the user's cache folder;
+/// nowhere if there is none.
+pub(super) fn place(adapter: &str, shaders: u64) -> Option<PathBuf> {
+    let folder = match std::env::var_os("IRNEXT_CACHE") {
+        Some(folder) => PathBuf::from(folder),
+        None => dirs::cache_dir()?.join("irnext"),
+    };
+    Some(folder.join(format!("{:016x}-{shaders:016x}.json", fingerprint(adapter.bytes()))))
+}
+
+/// FNV-1a, the same in every build.
+pub(super) fn fingerprint(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Preferences;
+
+    #[test]
+    fn a_file_is_read_back_and_a_broken_one_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep").join("file.json");
+        assert_eq!(Preferences::load(&path), Ok(Preferences::default()));
+        let mut preferences = Preferences { adapter: "an adapter".into(), ..Preferences::default() };
+        preferences.fastest.insert("key".into(), "kernel".into());
+        preferences.agrees.insert("kernel".into(), false);
+        preferences.save(&path).expect("writes");
+        assert_eq!(Preferences::load(&path), Ok(preferences.clone()));
+        assert!(preferences.demoted("kernel") && !preferences.demoted("key"));
+        std::fs::write(&path, b"{\"adapter\": 3").expect("writes");
+        let error = Preferences::load(&path).expect_err("is broken");
+        assert!(error.contains("file.json"), "{error}");
+    }
+}

@@ -1,0 +1,35 @@
+//! The 2-D convolution by cooperative matrices: 64 pixels × 32 output channels a workgroup of 4 subgroups.
+
+use super::Lowering;
+use super::conv2d::{record, variants_of};
+use super::lowering::groups_of;
+use crate::gpu::Variant;
+use crate::graph::{Conv2d, NodeId};
+
+/// Pixels and blocks of output channels that a workgroup makes.
+const PIXELS: usize = 64;
+const BLOCKS: usize = 8;
+
+/// All variants: half precision only.
+pub fn variants() -> Vec<Variant> {
+    let half = variants_of("conv2d_matrix").into_iter().filter(|variant| !variant.features.contains(&"weight_f32"));
+    half.flat_map(|variant| [sized(variant.clone(), 8), sized(variant, 16)]).collect()
+}
+
+fn sized(mut variant: Variant, side: u32) -> Variant {
+    if side == 16 {
+        variant.features.push("size16");
+        variant.features.sort_unstable();
+    }
+    variant
+}
+
+/// One dispatch, for a target with matrices and subgroups of one size.
+pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+    let shape = lowering.graph.node(node).shape;
+    let (side, lanes) = (lowering.target.matrix.unwrap_or(8), lowering.target.subgroup.unwrap_or(32));
+    let (variant, mut parts) = record(lowering, node, conv, "conv2d_matrix");
+    let [across, down] = groups_of(shape.pixels().div_ceil(PIXELS), lowering.target.max_workgroups);
+    parts.workgroups = [across, down, shape.blocks().div_ceil(BLOCKS) as u32];
+    lowering.step(node, sized(variant, side).with("LANES", lanes), parts);
+}
