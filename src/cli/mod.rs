@@ -147,9 +147,9 @@ struct DeviceArguments {
     /// Take WGSL files from this folder where it has them, for research
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     shaders: Option<PathBuf>,
-    /// Device memory to use at most, as in 2GiB [default: all]
+    /// Device memory at most, as in 2GiB
     ///
-    /// A picture that takes more is restored in bands of rows: the same picture to within rounding, and no seams.
+    /// The default is all that there is. A picture that takes more is restored in bands of rows: the same picture to within rounding, and no seams.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory: Option<u64>,
     /// Say which kernel computes each kind of convolution, and why
