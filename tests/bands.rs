@@ -179,8 +179,9 @@ fn memory_that_runs_out_halves_the_budget() {
     let gpu = fresh();
     let (whole, _) = restorer(&gpu, None);
     let whole = whole.restore(&photo()).expect("restores");
+    let room = gpu.memory.peak() * 2 / 3;
     let gpu = fresh();
-    gpu.memory.set_budget(3 << 20);
+    gpu.memory.set_budget(room);
     let (restorer, notices) = restorer(&gpu, None);
     for _ in 0..2 {
         let restored = restorer.restore(&photo()).expect("goes on");
