@@ -139,6 +139,14 @@ fn profiles_that_cannot_be_used_are_told_and_leave_the_numbers_alone() {
         let restored = restorer.restore(&photo).expect("restores");
         assert_eq!((restored.pixels, restored.icc), (expected.pixels.clone(), Some(broken)));
     }
+    // A curve that makes nearly everything black, or white, or falls, can't be inverted.
+    for curve in [vec![0, 0, 0, 0, 65535], vec![0, 65535, 65535, 65535], vec![65535, 0], vec![65535; 7]] {
+        let mut flat = ColorProfile::new_display_p3();
+        flat.cicp = None;
+        flat.green_trc = Some(moxcms::ToneReprCurve::Lut(curve));
+        let photo = Photo { icc: Some(flat.encode().unwrap()), ..plain.clone() };
+        assert!(photo.colour_space().is_none());
+    }
     // sRGB by another name is sRGB: the plain way, to the bit.
     let srgb = ColorProfile::new_srgb().encode().unwrap();
     let photo = Photo { icc: Some(srgb), ..plain.clone() };

@@ -1,7 +1,7 @@
 //! A photo's own colour space and the way between it and sRGB, the space that the network was trained in.
 
 use super::{Layout, icc};
-use moxcms::{ColorProfile, Transform16BitExecutor, TransformOptions};
+use moxcms::{ColorProfile, ToneReprCurve, Transform16BitExecutor, TransformOptions};
 use std::sync::Arc;
 
 /// Steps of 16 bits that a profile may differ from sRGB and still be taken for it: half a step of 8 bits.
@@ -49,6 +49,10 @@ impl ColourSpace {
     /// None if the profile can't be used both ways.
     fn new(profile: &[u8], grey: bool) -> Option<Self> {
         let own = ColorProfile::new_from_slice(profile).ok()?;
+        let curves = [&own.red_trc, &own.green_trc, &own.blue_trc, &own.gray_trc];
+        if !curves.into_iter().flatten().all(goes_both_ways) {
+            return None;
+        }
         let mut srgb = ColorProfile::new_srgb();
         let mut layout = moxcms::Layout::Rgb;
         if grey {
@@ -90,4 +94,13 @@ impl ColourSpace {
         }
         Some(converted)
     }
+}
+
+/// Whether a curve rises between an eighth and seven eighths of its range, and reaches neither end there. One that does
+/// not loses most tones; inverting it would be wrong, and takes the library minutes.
+fn goes_both_ways(curve: &ToneReprCurve) -> bool {
+    const STEP: f32 = 1.0 / 65535.0;
+    let Ok(evaluator) = curve.make_linear_evaluator() else { return false };
+    let [low, high] = [0.125, 0.875].map(|level| evaluator.evaluate_value(level));
+    STEP <= low && low < high && high <= 1.0 - STEP
 }
