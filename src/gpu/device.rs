@@ -103,15 +103,17 @@ impl Gpu {
     /// When the driver refuses.
     pub fn open_with(adapter: &Adapter, shaders: Shaders, native_f16: bool, limits: Limits) -> Result<Self, GpuError> {
         let name = describe(adapter);
+        let info = adapter.get_info();
         let mut wanted = Features::TIMESTAMP_QUERY | Features::SUBGROUP;
         if native_f16 {
             wanted |= Features::SHADER_F16;
-            if matrix_side(adapter).is_some() {
+            // A software driver set to subgroups of 4 lanes offers them and then fails to open.
+            let opens = info.device_type != wgpu::DeviceType::Cpu || info.subgroup_min_size >= 8;
+            if opens && matrix_side(adapter).is_some() {
                 wanted |= Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
             }
         }
         let features = adapter.features() & wanted;
-        let info = adapter.get_info();
         let descriptor = DeviceDescriptor {
             label: Some("irnext"),
             required_features: features,
