@@ -2,6 +2,8 @@
 //! over time: memory, pipelines, threads.
 
 mod common;
+#[path = "common/on_device.rs"]
+mod on_device;
 
 use common::devices;
 use irnext::gpu::{Gpu, adapters};
@@ -13,7 +15,7 @@ use irnext::run::{Bands, Session, TensorSession};
 use irnext::tensor::file::TensorFile;
 use irnext::tensor::{Element, Tensor};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 const MODEL: &str = "tests/data/models/tiny.weights.safetensors";
@@ -43,8 +45,7 @@ fn photo(width: u32, height: u32) -> Photo {
 
 /// The program on the device under test.
 fn irnext(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_irnext"));
-    command.env("IRNEXT_DEVICE", adapter_index().to_string()).args(arguments).output().expect("starts")
+    on_device::command().env("IRNEXT_DEVICE", adapter_index().to_string()).args(arguments).output().expect("starts")
 }
 
 fn text(path: &Path) -> &str {

@@ -51,7 +51,8 @@ fi
 tests=()
 for file in $(grep -lw 'devices()' tests/*.rs); do tests+=(--test "$(basename "$file" .rs)"); done
 host=$(rustc -vV | sed -n 's/^host: //p' | tr '[:lower:]-' '[:upper:]_')
-export "CARGO_TARGET_${host}_RUNNER=$PWD/$newer/run"
+export IRNEXT_TEST_RUNNER="$PWD/$newer/run" # for tests that start the program themselves
+export "CARGO_TARGET_${host}_RUNNER=$IRNEXT_TEST_RUNNER"
 echo "again on the newer driver: $("$newer/run" target/release/irnext devices | head -n 1)"
 cargo test --release --locked "${tests[@]}"
 echo "and with subgroups of 4"

@@ -1,9 +1,10 @@
 //! What is measured of a device: checked on first use, kept, explained, and measured again where the file is broken.
 
 mod common;
+#[path = "common/on_device.rs"]
+mod on_device;
 
 use common::devices;
-use std::process::Command;
 
 #[test]
 fn checks_are_kept_and_a_broken_file_is_made_anew() {
@@ -12,7 +13,7 @@ fn checks_are_kept_and_a_broken_file_is_made_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
     let bench = || {
-        let done = Command::new(env!("CARGO_BIN_EXE_irnext"))
+        let done = on_device::command()
             .env("IRNEXT_CACHE", folder.path())
             .args(["bench", "--no-kernels", "--width", "8", "--blocks", "1", "--size", "64x64", "--seconds", "0"])
             .args(["--explain", "--device", &device])
