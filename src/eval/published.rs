@@ -1,5 +1,5 @@
 //! The paper's own figures on the benchmarks that it names, for a table beside ours. They are the paper's claims, of its
-//! own weights; nothing here has measured them.
+//! own weights; nothing here has measured them, and they still await a check against the printed tables.
 
 use crate::model::Task;
 use serde::Serialize;
