@@ -77,7 +77,7 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
 fn files_cut_short() {
     let root = folder();
     let photo = Photo::from(image::DynamicImage::ImageRgb8(picture(40, 30)));
-    for format in Format::ALL {
+    for format in Format::READ {
         let bytes = photo.encode(format, 90).unwrap();
         let name = format!("cut.{}", format.extension());
         fs::write(root.path().join(&name), &bytes[..bytes.len() / 2]).unwrap();

@@ -3,7 +3,7 @@
 
 use irnext::gpu::AdapterChoice;
 use irnext::model::{Model, Quality, Task};
-use irnext::photo::{ColourSpace, Layout, Limits, Photo, Pixels};
+use irnext::photo::{ColourSpace, Format, Layout, Limits, Photo, Pixels, Warning};
 use irnext::restore::{Adjustments, Options, Restorer};
 use irnext::tensor::Tensor;
 use moxcms::ColorProfile;
@@ -98,6 +98,26 @@ fn the_same_picture_in_two_spaces_is_restored_to_the_same() {
         let untouched = sixteen(&restored).iter().zip(&expected).filter(|(own, srgb)| own == srgb).count();
         assert!(untouched < expected.len() / 2, "{name}: the numbers of another space are other numbers");
     }
+}
+
+/// BMP and AVIF say nothing of colours, so readers take them for sRGB: they get sRGB.
+#[test]
+fn a_format_without_a_profile_gets_srgb() {
+    for (name, profile) in profiles() {
+        for bits in [8, 16] {
+            let photo = photo(Layout::Rgb, bits, Some(profile.clone()));
+            let losses = photo.losses(Format::Bmp).unwrap();
+            assert!(losses.contains(&Warning::Converted(Format::Bmp)), "{name}: {losses:?}");
+            let written = Photo::decode(&photo.encode(Format::Bmp, 95).unwrap(), &Limits::default()).unwrap();
+            let wanted = photo.colour_space().unwrap().to_srgb(&sixteen(&photo)).unwrap();
+            assert_eq!(written.pixels, Pixels::Sixteen(wanted).to_eight(), "{name}, {bits} bits");
+        }
+    }
+    // What is sRGB anyway loses nothing.
+    let photo = photo(Layout::Rgb, 8, Some(ColorProfile::new_srgb().encode().unwrap()));
+    assert_eq!(photo.losses(Format::Bmp).unwrap(), []);
+    let written = Photo::decode(&photo.encode(Format::Bmp, 95).unwrap(), &Limits::default()).unwrap();
+    assert_eq!(written.pixels, photo.pixels);
 }
 
 /// sRGB knows no green like P3's. It goes through the network as sRGB's own, and keeps what it has beyond.

@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         let there = space.to_srgb(&pixels).and_then(|pixels| space.from_srgb(&pixels));
         assert!(there.is_none_or(|pixels| pixels.len() == photo.pixels.len()));
     }
-    for format in Format::ALL {
+    for format in Format::READ {
         let Ok(losses) = photo.losses(format) else { continue };
         let file = photo.encode(format, 90).expect("what can be written is");
         let again = Photo::decode(&file, &Limits::default()).expect("what was written can be read");

@@ -270,7 +270,9 @@ fn enter(
     let wanted = |entry: &walkdir::DirEntry| entry.depth() == 0 || !unwanted(entry);
     for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(wanted) {
         match entry {
-            Ok(entry) if entry.file_type().is_file() && Format::from_path(entry.path()).is_some() => {
+            Ok(entry)
+                if entry.file_type().is_file() && Format::from_path(entry.path()).is_some_and(Format::is_read) =>
+            {
                 let place = entry.path().strip_prefix(path).unwrap_or(entry.path()).to_owned();
                 found.push(Found { input: Input::Path(entry.into_path()), place, from_folder: true });
             }

@@ -6,7 +6,7 @@ use super::interrupt::{self, on_interrupt};
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, ModelArguments, explain, pipeline, quality, video};
 use crate::model::Task;
-use crate::photo::{Format, JPEG_QUALITY, Limits, Photo, create_parent, write_atomic, write_new};
+use crate::photo::{FILE_QUALITY, Format, Limits, Photo, create_parent, write_atomic, write_new};
 use crate::restore::{Adjustments, Restorer};
 use clap::Args;
 use serde_json::json;
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// The picture is restored in all 8 ways to turn and mirror it, which is a little better.
     #[arg(long)]
     tta: bool,
-    /// png, jpeg, webp, tiff or bmp [default: as named]
+    /// png, jpeg, webp, tiff, bmp or avif [default: as named]
     ///
     /// Pictures whose name says no format become PNG.
     #[arg(long, value_parser = parse_format)]
@@ -238,7 +238,7 @@ impl Arguments {
         (restored, comparison): &(Photo, Option<Photo>),
         done: &AtomicUsize,
     ) -> Result<(), Failure> {
-        let quality = quality::of_file(&self.model.quality).unwrap_or(JPEG_QUALITY);
+        let quality = quality::of_file(&self.model.quality).unwrap_or(FILE_QUALITY);
         let encode = |photo: &Photo| photo.encode(job.format, quality).map_err(|error| named(job, &error));
         let bytes = encode(restored)?;
         let comparison = job.comparison.as_ref().zip(comparison.as_ref());
@@ -325,7 +325,7 @@ impl Shared {
 
 fn parse_format(text: &str) -> Result<Format, String> {
     Format::from_path(Path::new(&format!("name.{text}")))
-        .ok_or_else(|| format!("`{text}` can't be written; png, jpeg, webp, tiff and bmp can"))
+        .ok_or_else(|| format!("`{text}` can't be written; png, jpeg, webp, tiff, bmp and avif can"))
 }
 
 fn parse_share(text: &str) -> Result<f32, String> {

@@ -74,7 +74,7 @@ fn pictures(folder: &Path) -> BTreeMap<Key, PathBuf> {
     let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible);
     let files = entries.flatten().filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path);
     files
-        .filter(|path| Format::from_path(path).is_some())
+        .filter(|path| Format::from_path(path).is_some_and(Format::is_read))
         .filter_map(|path| {
             let place = path.strip_prefix(folder).ok()?.parent()?.to_path_buf();
             let stem = path.file_stem()?.to_string_lossy().into_owned();

@@ -162,6 +162,7 @@ fn open_header<'a>(
             Ok(Box::new(TiffDecoder::new(reader)?))
         }
         Format::Bmp => Ok(Box::new(BmpDecoder::new(reader)?)),
+        Format::Avif => Err(Refusal::Known(PhotoError::UnknownFormat { found: "AVIF data".to_owned() })),
     }
 }
 

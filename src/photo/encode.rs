@@ -1,7 +1,8 @@
 //! From a photo to the bytes of a file.
 
+use super::colour::{self, Meaning};
 use super::format::JPEG_XMP;
-use super::{Format, Layout, Photo, PhotoError, Pixels, Warning, exif, round_to_eight};
+use super::{Format, Layout, Photo, PhotoError, Pixels, Warning, exif};
 use image::codecs::{bmp::BmpEncoder, jpeg::JpegEncoder};
 use image::{DynamicImage, ImageEncoder, ImageError};
 use std::borrow::Cow;
@@ -10,9 +11,12 @@ use tiff::TiffResult;
 use tiff::encoder::{TiffEncoder, TiffValue, colortype};
 use tiff::tags::Tag;
 
-/// The JPEG quality used when none is asked for: at 95, without chroma subsampling, the loss is below what the network
-/// restores.
-pub const JPEG_QUALITY: u8 = 95;
+/// The quality of JPEG and AVIF when none is asked for: at 95, without chroma subsampling, the loss is below what the
+/// network restores.
+pub const FILE_QUALITY: u8 = 95;
+
+/// How fast AVIF is written, 1 to 10: slower settings gain little in size.
+const AVIF_SPEED: u8 = 8;
 
 /// TIFF's number for an XMP packet.
 const XMP: u16 = 700;
@@ -38,8 +42,12 @@ impl Photo {
         if self.pixels.bits() == 16 && !format.keeps_sixteen_bits() {
             losses.push(Warning::Rounded(format));
         }
-        if self.icc.is_some() && !format.keeps_profile() {
-            losses.push(Warning::ProfileLost(format));
+        if let Some(icc) = self.icc.as_ref().filter(|_| !format.keeps_profile()) {
+            match colour::meaning(icc, self.layout) {
+                Meaning::Srgb => (),
+                Meaning::Other(_) => losses.push(Warning::Converted(format)),
+                Meaning::Unusable => losses.push(Warning::ProfileLost(format)),
+            }
         }
         if self.exif.as_ref().is_some_and(|exif| exif.len() > format.longest_exif()) {
             losses.push(Warning::ExifLost(format));
@@ -51,7 +59,8 @@ impl Photo {
     }
 
     /// The photo as a file of this format: its own layout where the format has it, else the next wider one, and its
-    /// profile, EXIF and XMP. `quality`, 1 to 100, is for JPEG; the others are lossless.
+    /// profile, EXIF and XMP. Where it holds no profile the colours become sRGB. `quality`, 1 to 100, is for JPEG and AVIF;
+    /// the others are lossless.
     ///
     /// # Errors
     ///
@@ -78,6 +87,7 @@ impl Photo {
             Format::Bmp => {
                 picture.write_with_encoder(BmpEncoder::new(&mut bytes)).map_err(|error| refused(error.to_string()))
             }
+            Format::Avif => return avif(&photo, quality).map_err(|error| refused(error.to_string())),
         }?;
         Ok(bytes.into_inner())
     }
@@ -90,11 +100,13 @@ impl Photo {
             (Format::Tiff, Layout::GreyAlpha) => Layout::Rgba,
             (_, layout) => layout,
         };
-        let pixels = match &self.pixels {
-            Pixels::Sixteen(pixels) if !format.keeps_sixteen_bits() => {
-                Some(Pixels::Eight(pixels.iter().map(|p| p.map(round_to_eight)).collect()))
-            }
-            _ => None,
+        let space = if format.keeps_profile() { None } else { self.colour_space() };
+        let converted = space.and_then(|space| space.to_srgb(&self.pixels.to_sixteen())).map(Pixels::Sixteen);
+        let pixels = match (converted, &self.pixels) {
+            (Some(pixels), own) if format.keeps_sixteen_bits() => Some(pixels.in_depth_of(own)),
+            (Some(pixels), _) => Some(pixels.to_eight()),
+            (None, own @ Pixels::Sixteen(_)) if !format.keeps_sixteen_bits() => Some(own.to_eight()),
+            (None, _) => None,
         };
         if pixels.is_none() && layout == self.layout {
             return Cow::Borrowed(self);
@@ -155,6 +167,19 @@ fn insert_xmp(jpeg: &mut Vec<u8>, xmp: &[u8]) {
     let length = (2 + JPEG_XMP.len() + xmp.len()) as u16;
     let segment = [&[0xff, 0xe1], &length.to_be_bytes()[..], JPEG_XMP, xmp].concat();
     jpeg.splice(at..at, segment);
+}
+
+fn avif(photo: &Photo, quality: u8) -> Result<Vec<u8>, ravif::Error> {
+    let Pixels::Eight(pixels) = photo.pixels.to_eight() else { unreachable!("rounded") };
+    let pixels: Vec<ravif::RGBA8> = pixels.into_iter().map(|[r, g, b, a]| ravif::RGBA8 { r, g, b, a }).collect();
+    let quality = f32::from(quality.clamp(1, 100));
+    let mut encoder = ravif::Encoder::new().with_quality(quality).with_alpha_quality(100.0).with_speed(AVIF_SPEED);
+    // Colours under transparent pixels are kept.
+    encoder = encoder.with_alpha_color_mode(ravif::AlphaColorMode::UnassociatedDirty);
+    if let Some(exif) = &photo.exif {
+        encoder = encoder.with_exif(&exif[..]);
+    }
+    Ok(encoder.encode_rgba(ravif::Img::new(&pixels, photo.width, photo.height))?.avif_file)
 }
 
 fn write_webp(

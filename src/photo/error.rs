@@ -164,7 +164,10 @@ pub enum Warning {
     /// 16 bits into a format of 8.
     #[error("{0} holds 8 bits a sample: 16 were rounded to 8; write .png or .tif to keep them")]
     Rounded(Format),
-    /// A profile into a format without.
+    /// Colours of another space into a format without a profile.
+    #[error("{0} holds no colour profile: colours are converted to sRGB; write .png, .jpg, .webp or .tif to keep them")]
+    Converted(Format),
+    /// A profile that can't be used into a format without.
     #[error("{0} is written without the colour profile: write .png, .jpg, .webp or .tif to keep the colours")]
     ProfileLost(Format),
     /// EXIF into a format without, or longer than it can hold.

@@ -7,7 +7,7 @@ use std::path::Path;
 /// What opens the JPEG segment of an XMP packet.
 pub(super) const JPEG_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-/// A file format that is both read and written.
+/// A file format. All are written, all but AVIF are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Lossless, 8 and 16 bits.
@@ -20,11 +20,13 @@ pub enum Format {
     Tiff,
     /// 8 bits.
     Bmp,
+    /// Lossy, 8 bits.
+    Avif,
 }
 
 impl Format {
-    /// Every format.
-    pub const ALL: [Format; 5] = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp];
+    /// The formats that are read.
+    pub const READ: [Format; 5] = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp];
 
     /// The format a file of this name is written in, by its extension in either case.
     pub fn from_path(path: &Path) -> Option<Self> {
@@ -34,6 +36,7 @@ impl Format {
             "webp" => Some(Format::WebP),
             "tif" | "tiff" => Some(Format::Tiff),
             "bmp" | "dib" => Some(Format::Bmp),
+            "avif" => Some(Format::Avif),
             _ => None,
         }
     }
@@ -69,6 +72,11 @@ impl Format {
         Err(PhotoError::UnknownFormat { found })
     }
 
+    /// Whether files of this format are read.
+    pub fn is_read(self) -> bool {
+        Self::READ.contains(&self)
+    }
+
     /// The usual extension, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
@@ -77,6 +85,7 @@ impl Format {
             Format::WebP => "webp",
             Format::Tiff => "tif",
             Format::Bmp => "bmp",
+            Format::Avif => "avif",
         }
     }
 
@@ -90,15 +99,15 @@ impl Format {
         !matches!(self, Format::Jpeg | Format::Bmp)
     }
 
-    /// Whether a colour profile is written.
+    /// Whether a colour profile is written. Into a format without, colours are converted to sRGB.
     pub fn keeps_profile(self) -> bool {
-        self != Format::Bmp
+        !matches!(self, Format::Bmp | Format::Avif)
     }
 
     /// The longest EXIF block that can be written, in bytes; 0 where none can.
     pub fn longest_exif(self) -> usize {
         match self {
-            Format::Png | Format::WebP | Format::Tiff => i32::MAX as usize,
+            Format::Png | Format::WebP | Format::Tiff | Format::Avif => i32::MAX as usize,
             // One segment with its length and its prefix.
             Format::Jpeg => 65535 - 2 - 6,
             Format::Bmp => 0,
@@ -109,6 +118,8 @@ impl Format {
     pub fn longest_xmp(self) -> usize {
         match self {
             Format::Jpeg => 65535 - 2 - JPEG_XMP.len(),
+            // Its encoder has no way for one.
+            Format::Avif => 0,
             _ => self.longest_exif(),
         }
     }
@@ -116,7 +127,7 @@ impl Format {
     /// The longest side that can be written.
     pub fn longest_side(self) -> usize {
         match self {
-            Format::Jpeg => 65535,
+            Format::Jpeg | Format::Avif => 65535,
             // Readers, libwebp for one, take 14 bits at their word.
             Format::WebP => 16383,
             Format::Png | Format::Tiff | Format::Bmp => i32::MAX as usize,
@@ -132,6 +143,7 @@ impl fmt::Display for Format {
             Format::WebP => "WebP",
             Format::Tiff => "TIFF",
             Format::Bmp => "BMP",
+            Format::Avif => "AVIF",
         })
     }
 }

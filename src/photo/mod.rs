@@ -31,7 +31,7 @@ pub mod ycbcr;
 
 pub use colour::ColourSpace;
 pub(crate) use dynamic::luma;
-pub use encode::JPEG_QUALITY;
+pub use encode::FILE_QUALITY;
 pub use error::{PhotoError, Warning};
 pub use format::Format;
 pub use write::{create_parent, same_file, write_atomic, write_new};
@@ -102,12 +102,18 @@ impl Pixels {
 
     /// Rounded to 8 bits, to the nearest, if the others have 8.
     pub fn in_depth_of(self, others: &Pixels) -> Self {
-        match (self, others) {
-            (Pixels::Sixteen(pixels), Pixels::Eight(_)) => {
-                Pixels::Eight(pixels.into_iter().map(|pixel| pixel.map(round_to_eight)).collect())
-            }
-            (pixels, _) => pixels,
+        match (&self, others) {
+            (Pixels::Sixteen(_), Pixels::Eight(_)) => self.to_eight(),
+            _ => self,
         }
+    }
+
+    /// Rounded to 8 bits, to the nearest.
+    pub fn to_eight(&self) -> Self {
+        Pixels::Eight(match self {
+            Pixels::Eight(pixels) => pixels.clone(),
+            Pixels::Sixteen(pixels) => pixels.iter().map(|pixel| pixel.map(round_to_eight)).collect(),
+        })
     }
 
     /// Whether any pixel is fully transparent.

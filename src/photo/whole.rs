@@ -26,7 +26,7 @@ pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole, PhotoError> {
         Format::Jpeg => (jpeg(bytes), "its end marker"),
         Format::Png => (png(bytes), "its IEND chunk"),
         Format::WebP => (webp(bytes), "the length in its header"),
-        Format::Tiff | Format::Bmp => return Ok(Whole::default()),
+        Format::Tiff | Format::Bmp | Format::Avif => return Ok(Whole::default()),
     };
     whole.ok_or(PhotoError::Truncated { format, missing })
 }
