@@ -1,29 +1,63 @@
 //! The walk of a picture through the CPU executor.
 
 use super::pixels::{Restored, rgb};
+use super::{RestoreError, Restorer, device, padded_size};
 use crate::compile::Frame;
 use crate::cpu::Program;
 use crate::graph::Graph;
 use crate::photo::Pixels;
 use crate::tensor::{FeatureMap, Shape};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The restored pixels, and how many are not finite.
-pub(super) fn restore(graph: &Graph, frame: Frame, pixels: &Pixels, progress: &mut dyn FnMut(f64)) -> (Pixels, u64) {
-    let shape = graph.inputs().next().map_or(Shape::new(0, 0, 3), |id| graph.node(id).shape);
-    let input = FeatureMap::from_fn(shape, |y, x, values| values.copy_from_slice(&rgb(frame, pixels, y, x)));
-    let observer = &mut |step: usize, steps: usize, _: &str| progress(step as f64 / steps as f64);
-    // The input has the graph's own shape.
-    let results = Program::new(graph).run_with(&[input], observer).unwrap_or_else(|error| unreachable!("{error}"));
-    let mut restored = Restored::new(frame, pixels);
-    let FeatureMap { shape, data } = &results[0];
-    for (y, row) in data.chunks_exact(shape.width * shape.channels).enumerate() {
-        restored.put_row(y, row, shape.channels);
+/// The program of the last padded size, height and width, with its weights packed.
+pub(super) type Kept = Mutex<Option<([usize; 2], Arc<Program>)>>;
+
+/// More memory than this is worth a word.
+const NOTEWORTHY_BYTES: u64 = 2 << 30;
+
+impl Restorer {
+    /// The restored pixels, and how many are not finite. Threads may do it side by side.
+    pub(super) fn on_cpu(
+        &self,
+        frame: Frame,
+        pixels: &Pixels,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<(Pixels, u64), RestoreError> {
+        let program = self.program(frame)?;
+        let shape = program.graph().inputs().next().map_or(Shape::new(0, 0, 3), |id| program.graph().node(id).shape);
+        let input = FeatureMap::from_fn(shape, |y, x, values| values.copy_from_slice(&rgb(frame, pixels, y, x)));
+        let observer = &mut |step: usize, steps: usize, _: &str| progress(step as f64 / steps as f64);
+        // The input has the graph's own shape.
+        let results = program.run_with(&[input], observer).unwrap_or_else(|error| unreachable!("{error}"));
+        let mut restored = Restored::new(frame, pixels);
+        let FeatureMap { shape, data } = &results[0];
+        for (y, row) in data.chunks_exact(shape.width * shape.channels).enumerate() {
+            restored.put_row(y, row, shape.channels);
+        }
+        Ok((restored.pixels, restored.not_finite))
     }
-    (restored.pixels, restored.not_finite)
+
+    fn program(&self, frame: Frame) -> Result<Arc<Program>, RestoreError> {
+        let size = padded_size(frame.height, frame.width);
+        let mut kept = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, program)) = kept.as_ref().filter(|(of, _)| *of == size) {
+            return Ok(Arc::clone(program));
+        }
+        let graph = self.graph(frame)?;
+        let bytes = bytes(&graph);
+        if bytes > NOTEWORTHY_BYTES {
+            self.notice(&format!("the CPU executor takes about {} for this picture", device::size(bytes)));
+        }
+        // The old one goes before the new one is made.
+        *kept = None;
+        let program = Arc::new(Program::new(&graph));
+        *kept = Some((size, Arc::clone(&program)));
+        Ok(program)
+    }
 }
 
 /// Bytes of maps that the CPU executor holds at once for a graph.
-pub(super) fn bytes(graph: &Graph) -> u64 {
+fn bytes(graph: &Graph) -> u64 {
     let mut uses = graph.uses();
     let bytes = |index: usize| 4 * graph.nodes[index].shape.values() as u64;
     // The caller keeps the input too.

@@ -143,11 +143,9 @@ pub struct Restorer {
     precision: Element,
     tune: bool,
     kept: Mutex<device::Kept>,
+    program: cpu::Kept,
     notice: Box<dyn Fn(&str) + Send + Sync>,
 }
-
-/// More memory than this for the CPU executor is worth a word.
-const CPU_BYTES: u64 = 2 << 30;
 
 /// What timing a GPU's kernels may take on first use. A software driver is left to the heuristic, which was measured on
 /// such drivers.
@@ -165,7 +163,8 @@ impl Restorer {
     /// On an executor that is open: several models may share a device.
     pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
         let kept = Mutex::new(device::Kept::new(options.memory));
-        Self { model, executor, precision: options.precision, tune: options.tune, kept, notice: Box::new(|_| ()) }
+        let (precision, tune) = (options.precision, options.tune);
+        Self { model, executor, precision, tune, kept, program: Mutex::default(), notice: Box::new(|_| ()) }
     }
 
     /// Tells `notice`, in a line, what a user should know before or while a picture is restored: that it is taken in
@@ -236,14 +235,7 @@ impl Restorer {
         let frame = Frame { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
         let (pixels, not_finite) = match &self.executor {
             Executor::Gpu(gpu) => self.on_device(gpu, frame, pixels, progress)?,
-            Executor::Cpu(_) => {
-                let graph = self.graph(frame)?;
-                let bytes = cpu::bytes(&graph);
-                if bytes > CPU_BYTES {
-                    self.notice(&format!("the CPU executor takes about {} for this picture", device::size(bytes)));
-                }
-                cpu::restore(&graph, frame, pixels, progress)
-            }
+            Executor::Cpu(_) => self.on_cpu(frame, pixels, progress)?,
         };
         if not_finite > 0 {
             return Err(RestoreError::NotFinite { pixels: not_finite, model: self.model.name.clone() });
