@@ -8,6 +8,10 @@ use crate::graph::Graph;
 use crate::photo::Pixels;
 use crate::run::{Bands, RunError, Session, target};
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The side of the picture whose time tells how long a large one takes.
+const TRIAL: usize = 256;
 
 /// What is kept from picture to picture.
 pub(super) struct Kept {
@@ -101,8 +105,26 @@ impl Restorer {
         drop(plan);
         let room = Room { budget, limits: gpu.limits.clone() };
         let plan = compile_bands(&graph, self.precision, target, &room)?;
-        self.notice(&describe(frame, &plan));
+        let time = self.pace(gpu, budget).map(|pace| Duration::from_secs_f64(plan.estimate().flops as f64 / pace));
+        self.notice(&describe(frame, &plan, time));
         Ok(Ready::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))))
+    }
+
+    /// Floating-point operations a second, by a trial on a small picture: the second run of two, since the first one
+    /// makes pipelines. None if that picture has no room either, or fails: then the estimate tells no time.
+    fn pace(&self, gpu: &Arc<Gpu>, budget: u64) -> Option<f64> {
+        let frame = Frame { height: TRIAL, width: TRIAL, sixteen: false };
+        let plan = compile_picture(&self.graph(frame).ok()?, self.precision, target(gpu, false), frame).ok()?;
+        if plan.fits(&gpu.limits).is_err() || plan.device_bytes() > budget {
+            return None;
+        }
+        let flops = plan.flops() as f64;
+        let session = Session::new(Arc::clone(gpu), Arc::new(plan)).ok()?;
+        let pixels = Pixels::Eight(vec![[128; 4]; TRIAL * TRIAL]);
+        whole(&session, &pixels, &mut |_| ()).ok()?;
+        let begun = Instant::now();
+        whole(&session, &pixels, &mut |_| ()).ok()?;
+        Some(flops / begun.elapsed().as_secs_f64())
     }
 
     /// The network for a frame, padded as the paper's evaluation does, without the two smaller outputs.
@@ -159,11 +181,19 @@ fn in_bands(
 }
 
 /// The plan in one line.
-fn describe(frame: Frame, plan: &BandPlan) -> String {
+fn describe(frame: Frame, plan: &BandPlan, time: Option<Duration>) -> String {
     let estimate = plan.estimate();
+    let time = time.map_or_else(String::new, |time| {
+        // To two digits: a trial knows no more.
+        let (seconds, unit) = match time.as_secs_f64() {
+            seconds if seconds < 100.0 => (seconds, "s"),
+            seconds => (seconds / 60.0, "minutes"),
+        };
+        format!("; about {seconds:.0} {unit} by a trial of {TRIAL}x{TRIAL} pixels")
+    });
     format!(
         "{}x{} pixels don't fit the device in one piece: {} bands in {} groups of layers; {} of device memory (arena {}, \
-         at least {}), {} of this machine's; {:.2} TFLOP ({} % of it twice), {} moved",
+         at least {}), {} of this machine's; {:.2} TFLOP ({} % of it twice), {} moved{time}",
         frame.width,
         frame.height,
         estimate.bands,
