@@ -42,3 +42,38 @@ fn checks_are_kept_and_a_broken_file_is_made_anew() {
     assert!(errors.contains("ignored and measured again"), "{errors}");
     assert_eq!(std::fs::read_to_string(kept()).expect("reads"), first);
 }
+
+/// Compiled pipelines are kept too, where the backend can; a broken file does no harm.
+#[test]
+fn pipelines_are_kept_for_the_next_start() {
+    let gpu = &devices().packed;
+    let folder = tempfile::tempdir().expect("a folder");
+    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/heldout/dehaze/input/chelsea.png");
+    let restore = |name: &str| {
+        let output = folder.path().join(name);
+        let done = on_device::command()
+            .env("IRNEXT_CACHE", folder.path().join("cache"))
+            .args(["restore", picture, "-q", "--device", &device, "-o"])
+            .arg(&output)
+            .output()
+            .expect("starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        std::fs::read(output).expect("is there")
+    };
+    let first = restore("first.png");
+    let kept = std::fs::read_dir(folder.path().join("cache")).expect("reads").map(|entry| entry.expect("reads").path());
+    let kept: Vec<_> = kept.filter(|path| path.extension().is_none_or(|extension| extension != "json")).collect();
+    if !gpu.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+        println!("{} keeps no pipelines (no PIPELINE_CACHE)", gpu.name);
+        assert!(kept.is_empty(), "{kept:?}");
+        return;
+    }
+    let [file] = &kept[..] else { panic!("one file expected: {kept:?}") };
+    let bytes = std::fs::read(file).expect("reads");
+    assert!(!bytes.is_empty());
+    assert_eq!(restore("second.png"), first);
+    std::fs::write(file, &bytes[..bytes.len() / 2]).expect("writes");
+    assert_eq!(restore("third.png"), first);
+    assert_eq!(std::fs::read(file).expect("reads").len(), bytes.len());
+}

@@ -1,6 +1,7 @@
 //! An open device: its queue, its limits, its pipelines, and what went wrong on it.
 
 use super::memory::Taken;
+use super::pipeline_cache::KeptPipelines;
 use super::{Buffer, Ledger, Preferences, ShaderError, Shaders, Variant, describe, preferences};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -81,12 +82,13 @@ pub struct Gpu {
     shaders: Shaders,
     preferences: Mutex<Option<&'static Preferences>>,
     pipelines: Mutex<HashMap<Variant, Arc<ComputePipeline>>>,
+    kept: Option<KeptPipelines>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Gpu {
     /// Opens an adapter with its own limits and what it offers of `SHADER_F16`, `SUBGROUP`, cooperative
-    /// matrices and `TIMESTAMP_QUERY`.
+    /// matrices, `TIMESTAMP_QUERY` and `PIPELINE_CACHE`.
     ///
     /// # Errors
     /// When the driver refuses.
@@ -104,7 +106,7 @@ impl Gpu {
     pub fn open_with(adapter: &Adapter, shaders: Shaders, native_f16: bool, limits: Limits) -> Result<Self, GpuError> {
         let name = describe(adapter);
         let info = adapter.get_info();
-        let mut wanted = Features::TIMESTAMP_QUERY | Features::SUBGROUP;
+        let mut wanted = Features::TIMESTAMP_QUERY | Features::SUBGROUP | Features::PIPELINE_CACHE;
         if native_f16 {
             wanted |= Features::SHADER_F16;
             // A software driver set to subgroups of 4 lanes offers them and then fails to open.
@@ -144,6 +146,7 @@ impl Gpu {
                 lost(format!("the device was lost: {message}"));
             }
         });
+        let kept = preferences::folder().and_then(|folder| KeptPipelines::open(adapter, &device, &folder));
         Ok(Self {
             device,
             queue,
@@ -159,6 +162,7 @@ impl Gpu {
             shaders,
             preferences: Mutex::default(),
             pipelines: Mutex::default(),
+            kept,
             failure,
         })
     }
@@ -216,7 +220,7 @@ impl Gpu {
                 // The only workgroup memory is written before it is read.
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache: self.kept.as_ref().map(|kept| &kept.cache),
         });
         let refused = [pollster::block_on(validation.pop()), pollster::block_on(internal.pop())];
         if let Some(error) = refused.into_iter().flatten().next() {
@@ -225,6 +229,14 @@ impl Gpu {
         let pipeline = Arc::new(pipeline);
         pipelines.insert(variant.clone(), Arc::clone(&pipeline));
         Ok(pipeline)
+    }
+
+    /// Writes the pipelines made so far to the user's cache folder, for the next start, where the backend can.
+    ///
+    /// # Errors
+    /// Why the file can't be written; nothing else fails for it.
+    pub fn save_pipelines(&self) -> Result<(), String> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.save(self.pipelines()))
     }
 
     /// How many pipelines it holds.

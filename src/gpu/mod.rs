@@ -3,6 +3,7 @@
 mod adapter;
 mod device;
 mod memory;
+mod pipeline_cache;
 mod preferences;
 mod shader;
 

@@ -50,14 +50,17 @@ impl Preferences {
     }
 }
 
-/// Where the preferences of an adapter with these shaders are kept: in `IRNEXT_CACHE`, else in the user's cache folder;
-/// nowhere if there is none.
+/// Where what is known of devices is kept: in `IRNEXT_CACHE`, else in the user's cache folder; nowhere if there is none.
+pub(super) fn folder() -> Option<PathBuf> {
+    match std::env::var_os("IRNEXT_CACHE") {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => Some(dirs::cache_dir()?.join("irnext")),
+    }
+}
+
+/// Where the preferences of an adapter with these shaders are kept.
 pub(super) fn place(adapter: &str, shaders: u64) -> Option<PathBuf> {
-    let folder = match std::env::var_os("IRNEXT_CACHE") {
-        Some(folder) => PathBuf::from(folder),
-        None => dirs::cache_dir()?.join("irnext"),
-    };
-    Some(folder.join(format!("{:016x}-{shaders:016x}.json", fingerprint(adapter.bytes()))))
+    Some(folder()?.join(format!("{:016x}-{shaders:016x}.json", fingerprint(adapter.bytes()))))
 }
 
 /// FNV-1a, the same in every build.

@@ -100,7 +100,9 @@ impl Restorer {
         let plan = compile_picture(&graph, self.precision, target, frame)?;
         if plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {
             *wanted = plan.device_bytes();
-            return Ok(Ready::Whole(Box::new(Session::new(Arc::clone(gpu), Arc::new(plan))?)));
+            let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
+            gpu.save_pipelines().unwrap_or_else(|error| self.notice(&error));
+            return Ok(Ready::Whole(Box::new(session)));
         }
         drop(plan);
         let room = Room { budget, limits: gpu.limits.clone() };
