@@ -83,6 +83,8 @@ for network in "${networks[@]}"; do
   fi
 done
 
+record start benches/start.sh --device "$device" "$program" || true
+
 mkdir -p "$out"
 {
   printf '{"adapter": %s,\n"version": %s,\n"devices": ' "$(printf %s "$adapter" | text)" "$("$program" --version | text)"

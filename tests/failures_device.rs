@@ -183,7 +183,7 @@ fn what_should_cross_threads_does() {
     crosses::<irnext::restore::RestoreError>();
 }
 
-/// Two models on two threads each, on one device, some pictures in bands: the pictures are those of one thread.
+/// Two models on three threads each, on one device, some pictures in bands: the pictures are those of one thread.
 #[test]
 fn threads_on_one_device_make_the_same_pictures() {
     let softmax = || {
@@ -195,14 +195,16 @@ fn threads_on_one_device_make_the_same_pictures() {
         Restorer::on(Executor::Gpu(Arc::clone(&gpu)), model, &Options { memory, ..Options::default() })
     };
     let restorers = [make(model(), None), make(softmax(), None), make(softmax(), Some(3 << 20))];
-    let photos: Vec<Photo> = [(96, 80), (64, 130), (96, 80)].map(|(width, height)| photo(width, height)).to_vec();
+    // Pictures of one size follow each other through one arena; another size waits for them.
+    let sizes = [(96, 80), (96, 80), (95, 79), (64, 130), (96, 80), (96, 80)];
+    let photos: Vec<Photo> = sizes.map(|(width, height)| photo(width, height)).to_vec();
     let expected: Vec<Vec<Photo>> = restorers
         .iter()
         .map(|restorer| photos.iter().map(|photo| restorer.restore(photo).expect("restores")).collect())
         .collect();
     assert_ne!(expected[0][0].pixels, expected[1][0].pixels, "two models");
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..3 {
             for (restorer, expected) in restorers.iter().zip(&expected) {
                 let photos = &photos;
                 scope.spawn(move || {
@@ -213,4 +215,27 @@ fn threads_on_one_device_make_the_same_pictures() {
             }
         }
     });
+}
+
+/// A folder goes through the device two pictures at a time; each file is its own picture's.
+#[test]
+fn a_folder_is_restored_as_its_pictures_are() {
+    let gpu = fresh();
+    let restorer = restorer(&gpu, None);
+    let folder = tempfile::tempdir().expect("a folder");
+    let [input, output] = ["in", "out"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&input).expect("a folder");
+    let photos: Vec<Photo> = [(90, 70), (90, 71), (90, 72), (40, 100), (90, 73), (90, 74)]
+        .map(|(width, height)| photo(width, height))
+        .to_vec();
+    for (index, photo) in photos.iter().enumerate() {
+        let file = photo.encode(irnext::photo::Format::Png, 95).expect("encodes");
+        std::fs::write(input.join(format!("{index}.png")), file).expect("writes");
+    }
+    let done = irnext(&["restore", text(&input), "-o", text(&output), "--model", MODEL, "--mean", "global"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    for (index, photo) in photos.iter().enumerate() {
+        let restored = Photo::open(output.join(format!("{index}.png")), &Default::default()).expect("reads");
+        assert_eq!(restored.pixels, restorer.restore(photo).expect("restores").pixels, "{index}");
+    }
 }

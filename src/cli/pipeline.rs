@@ -1,23 +1,52 @@
-//! Three stages on three threads: while one item is computed, the next is read and the last is written. Items are
-//! handed over, not queued: there are never more than three at once, however many come.
+//! A pipeline of threads: while some items are computed, the next is read and the last is written, in order. Items are
+//! handed over, not queued: with `lanes` of them computed at once there are never more than `lanes + 2`, however many
+//! come.
 
 use std::ops::ControlFlow;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// Takes items from `source` through `compute`, on the calling thread, to `sink`, in order. `sink` may end it.
+/// Takes items from `source` through `compute`, on `lanes` threads, to `sink`, in order. `sink` may end it.
 pub(super) fn run<A: Send, B: Send>(
     source: impl Iterator<Item = A> + Send,
-    mut compute: impl FnMut(A) -> B,
-    mut sink: impl FnMut(B) -> ControlFlow<()> + Send,
+    lanes: usize,
+    compute: impl Fn(A) -> B + Sync,
+    mut sink: impl FnMut(B) -> ControlFlow<()>,
 ) {
     thread::scope(|scope| {
-        let (to_compute, from_source) = sync_channel(0);
-        let (to_sink, from_compute) = sync_channel(0);
-        // A channel closes when its other end goes, and with it the stage before.
-        scope.spawn(move || source.into_iter().try_for_each(|item| to_compute.send(item)));
-        scope.spawn(move || from_compute.into_iter().try_for_each(&mut sink));
-        let _ = from_source.into_iter().try_for_each(|item| to_sink.send(compute(item)));
+        let (to_lanes, from_source) = sync_channel::<(A, SyncSender<B>)>(0);
+        // What becomes of each item, in order, before it is computed. The bound is what keeps the source back.
+        let (to_sink, promises) = sync_channel::<Receiver<B>>(lanes);
+        scope.spawn(move || {
+            for item in source {
+                let (give, take) = sync_channel(1);
+                // A channel closes when its other end goes, and with it the stage before.
+                if to_sink.send(take).is_err() || to_lanes.send((item, give)).is_err() {
+                    break;
+                }
+            }
+        });
+        let (from_source, compute) = (Arc::new(Mutex::new(from_source)), &compute);
+        for _ in 0..lanes {
+            let from_source = Arc::clone(&from_source);
+            scope.spawn(move || {
+                loop {
+                    let next = from_source.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((item, give)) = next else { break };
+                    // Nobody takes it if the sink has ended the work.
+                    let _ = give.send(compute(item));
+                }
+            });
+        }
+        drop(from_source);
+        for promise in promises {
+            // A lane that broke down gives nothing; its panic goes on when the scope ends.
+            let Ok(item) = promise.recv() else { break };
+            if sink(item).is_break() {
+                break;
+            }
+        }
     });
 }
 
@@ -27,7 +56,13 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn in_order_and_never_more_than_three() {
+    fn in_order_and_never_more_than_lanes_and_two() {
+        for lanes in [1, 2, 3] {
+            in_order(lanes);
+        }
+    }
+
+    fn in_order(lanes: usize) {
         let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let mut written = Vec::new();
         let source = (0..500).inspect(|_| {
@@ -35,7 +70,12 @@ mod tests {
         });
         run(
             source,
-            |item| item * 2,
+            lanes,
+            |item| {
+                // Later ones are done sooner.
+                thread::sleep(std::time::Duration::from_micros(100 * (3 - item % 3)));
+                item * 2
+            },
             |item| {
                 written.push(item);
                 alive.fetch_sub(1, Ordering::SeqCst);
@@ -43,7 +83,7 @@ mod tests {
             },
         );
         assert_eq!(written, (0..500).map(|item| item * 2).collect::<Vec<_>>());
-        assert!(most.into_inner() <= 3);
+        assert!(most.into_inner() <= lanes + 2);
     }
 
     #[test]
@@ -51,6 +91,7 @@ mod tests {
         let mut written = 0;
         run(
             0..,
+            2,
             |item: u64| item,
             |item| {
                 written = item;

@@ -126,6 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut failed = 0;
     pipeline::run(
         plan.jobs.iter().map(|job| Work::start(job, || arguments.read(job, &progress))),
+        restorer.lanes(),
         |work| {
             progress.lock().start(&work.job.input.to_string());
             work.go_on(|job, photo| arguments.restore(job, photo, &restorer, &progress))

@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
             let frame = reader.next_frame().transpose()?;
             Some(frame.map(|frame| (header.sampling.to_photo(&frame), frame)))
         }),
+        restorer.lanes(),
         |read| -> Result<_, Failure> {
             let (photo, frame) = read?;
             let restored = restorer.restore_adjusted(&photo, &adjustments, &mut |_| ())?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 use wgpu::{
     Adapter, BufferDescriptor, BufferUsages, ComputePipeline, CooperativeScalarType, Device, DeviceDescriptor,
-    ErrorFilter, Features, Limits, MemoryHints, PollType, Queue,
+    ErrorFilter, Features, Limits, MemoryHints, PollType, Queue, SubmissionIndex,
 };
 
 /// What a device can refuse.
@@ -314,6 +314,16 @@ impl Gpu {
     /// When the driver reported an error that no [`Gpu::guarded`] caught, or the device was lost.
     pub fn wait(&self) -> Result<(), GpuError> {
         let polled = self.device.poll(PollType::wait_indefinitely());
+        self.check()?;
+        polled.map(drop).map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// Waits for one submission and all before it.
+    ///
+    /// # Errors
+    /// As [`Gpu::wait`].
+    pub fn wait_for(&self, submission: &SubmissionIndex) -> Result<(), GpuError> {
+        let polled = self.device.poll(PollType::Wait { submission_index: Some(submission.clone()), timeout: None });
         self.check()?;
         polled.map(drop).map_err(|error| self.failed(error.to_string()))
     }

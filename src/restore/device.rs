@@ -7,7 +7,7 @@ use crate::gpu::{Gpu, GpuError};
 use crate::graph::Graph;
 use crate::photo::Pixels;
 use crate::run::{Bands, RunError, Session, target};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The side of the picture whose time tells how long a large one takes.
@@ -15,26 +15,50 @@ const TRIAL: usize = 256;
 
 /// What is kept from picture to picture.
 pub(super) struct Kept {
+    state: Mutex<State>,
+    /// A picture on its way has come back.
+    landed: Condvar,
+}
+
+struct State {
     /// Bytes of device memory that plans may take.
-    pub budget: u64,
+    budget: u64,
     /// The plan of the last picture's size.
     ready: Option<(Frame, Ready)>,
+    /// Pictures that are on their way through it.
+    flying: usize,
 }
 
 enum Ready {
-    Whole(Box<Session>),
+    Whole(Arc<Session>),
     Bands(Bands),
 }
 
 impl Kept {
     pub fn new(budget: Option<u64>) -> Self {
-        Self { budget: budget.unwrap_or(u64::MAX), ready: None }
+        let state = State { budget: budget.unwrap_or(u64::MAX), ready: None, flying: 0 };
+        Self { state: Mutex::new(state), landed: Condvar::new() }
+    }
+
+    /// The state, once no picture is on its way or `goes_along` says that another one may join them.
+    fn lock(&self, goes_along: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.flying > 0 && !goes_along(&state) {
+            state = self.landed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
+    }
+
+    fn land(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).flying -= 1;
+        self.landed.notify_all();
     }
 }
 
 impl Restorer {
-    /// The pixels, restored, and how many are not finite. One picture at a time: the arena is one. Where the device has
-    /// less memory than the plan takes, the budget is halved, for good, and the picture begun again.
+    /// The pixels, restored, and how many are not finite. Threads may do it side by side: pictures of one size follow each
+    /// other through one arena, the next one uploaded while the last comes back. Where the device has less memory than
+    /// the plan takes, the budget is halved, for good, and the picture begun again.
     pub(super) fn on_device(
         &self,
         gpu: &Arc<Gpu>,
@@ -42,23 +66,25 @@ impl Restorer {
         pixels: &Pixels,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let mut wanted = 0;
-            let done = self.once(gpu, frame, pixels, &mut kept, &mut wanted, progress);
-            match done {
+            match self.once(gpu, frame, pixels, &mut wanted, progress) {
                 Err(RestoreError::Run(RunError::Gpu(GpuError::Memory { reason, .. }))) if wanted > 1 => {
-                    kept.ready = None;
-                    kept.budget = kept.budget.min(wanted) / 2;
-                    self.notice(&format!(
-                        "the device has no room for {}: {reason}; going on with {} of its memory",
-                        size(wanted),
-                        size(kept.budget)
-                    ));
+                    let mut state = self.kept.lock(|_| false);
+                    state.ready = None;
+                    // Unless another thread has met the same and halved it.
+                    if state.budget >= wanted {
+                        state.budget = wanted / 2;
+                        self.notice(&format!(
+                            "the device has no room for {}: {reason}; going on with {} of its memory",
+                            size(wanted),
+                            size(state.budget)
+                        ));
+                    }
                 }
                 Err(error) => {
                     // A session that failed is not to be trusted with the next picture.
-                    kept.ready = None;
+                    self.kept.lock(|_| false).ready = None;
                     return Err(error);
                 }
                 done => return done,
@@ -71,26 +97,31 @@ impl Restorer {
         gpu: &Arc<Gpu>,
         frame: Frame,
         pixels: &Pixels,
-        kept: &mut Kept,
         wanted: &mut u64,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
-        if kept.ready.as_ref().is_none_or(|(of, _)| *of != frame) {
+        let mut state = self.kept.lock(|state| state.ready.as_ref().is_some_and(|(of, _)| *of == frame));
+        if state.ready.as_ref().is_none_or(|(of, _)| *of != frame) {
             // The old arena goes before the new one is made.
-            kept.ready = None;
-            kept.ready = Some((frame, self.make_ready(gpu, frame, kept.budget, wanted)?));
+            state.ready = None;
+            state.ready = Some((frame, self.make_ready(gpu, frame, state.budget, wanted)?));
         }
-        match &kept.ready {
-            Some((_, Ready::Whole(session))) => {
-                *wanted = session.plan().device_bytes();
-                whole(session, pixels, progress)
-            }
+        let session = match &state.ready {
+            Some((_, Ready::Whole(session))) => Arc::clone(session),
             Some((_, Ready::Bands(bands))) => {
                 *wanted = bands.plan().estimate().device_bytes;
-                in_bands(bands, frame, pixels, progress)
+                return in_bands(bands, frame, pixels, progress);
             }
             None => unreachable!("just made"),
-        }
+        };
+        *wanted = session.plan().device_bytes();
+        state.flying += 1;
+        // Still under the lock, so that nothing else is made ready in between.
+        let flight = session.launch(&[bytes(pixels)]);
+        drop(state);
+        let results = flight.and_then(|flight| flight.land(progress));
+        self.kept.land();
+        Ok(whole(pixels, &results?))
     }
 
     fn make_ready(&self, gpu: &Arc<Gpu>, frame: Frame, budget: u64, wanted: &mut u64) -> Result<Ready, RestoreError> {
@@ -102,7 +133,7 @@ impl Restorer {
             *wanted = plan.device_bytes();
             let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
             gpu.save_pipelines().unwrap_or_else(|error| self.notice(&error));
-            return Ok(Ready::Whole(Box::new(session)));
+            return Ok(Ready::Whole(Arc::new(session)));
         }
         drop(plan);
         let room = Room { budget, limits: gpu.limits.clone() };
@@ -123,9 +154,9 @@ impl Restorer {
         let flops = plan.flops() as f64;
         let session = Session::new(Arc::clone(gpu), Arc::new(plan)).ok()?;
         let pixels = Pixels::Eight(vec![[128; 4]; TRIAL * TRIAL]);
-        whole(&session, &pixels, &mut |_| ()).ok()?;
+        session.run(&[bytes(&pixels)]).ok()?;
         let begun = Instant::now();
-        whole(&session, &pixels, &mut |_| ()).ok()?;
+        session.run(&[bytes(&pixels)]).ok()?;
         Some(flops / begun.elapsed().as_secs_f64())
     }
 
@@ -138,21 +169,22 @@ impl Restorer {
     }
 }
 
-fn whole(session: &Session, pixels: &Pixels, progress: &mut dyn FnMut(f64)) -> Result<(Pixels, u64), RestoreError> {
-    let bytes: &[u8] = match pixels {
+fn bytes(pixels: &Pixels) -> &[u8] {
+    match pixels {
         Pixels::Eight(pixels) => bytemuck::cast_slice(pixels),
         Pixels::Sixteen(pixels) => bytemuck::cast_slice(pixels),
-    };
-    session.upload(&[bytes])?;
-    session.dispatch_with(progress)?;
-    let results = session.download()?;
+    }
+}
+
+/// The pixels that a plan of a whole picture has made of `pixels`, and how many are not finite.
+fn whole(pixels: &Pixels, results: &[Vec<u8>]) -> (Pixels, u64) {
     let count = results[1].first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)));
-    let restored = &results[0][..bytes.len()];
-    let pixels = match pixels {
+    let restored = &results[0][..bytes(pixels).len()];
+    let restored = match pixels {
         Pixels::Eight(_) => Pixels::Eight(bytemuck::pod_collect_to_vec(restored)),
         Pixels::Sixteen(_) => Pixels::Sixteen(bytemuck::pod_collect_to_vec(restored)),
     };
-    Ok((pixels, count))
+    (restored, count)
 }
 
 fn in_bands(

@@ -142,7 +142,7 @@ pub struct Restorer {
     executor: Executor,
     precision: Element,
     tune: bool,
-    kept: Mutex<device::Kept>,
+    kept: device::Kept,
     program: cpu::Kept,
     notice: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -162,7 +162,7 @@ impl Restorer {
 
     /// On an executor that is open: several models may share a device.
     pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
-        let kept = Mutex::new(device::Kept::new(options.memory));
+        let kept = device::Kept::new(options.memory);
         let (precision, tune) = (options.precision, options.tune);
         Self { model, executor, precision, tune, kept, program: Mutex::default(), notice: Box::new(|_| ()) }
     }
@@ -181,6 +181,15 @@ impl Restorer {
     /// What it runs on.
     pub fn executor(&self) -> &Executor {
         &self.executor
+    }
+
+    /// How many threads may well restore pictures at once: on a device one is uploaded while another is computed; the CPU
+    /// executor has all cores at work on one.
+    pub fn lanes(&self) -> usize {
+        match self.executor {
+            Executor::Gpu(_) => 2,
+            Executor::Cpu(_) => 1,
+        }
     }
 
     /// Which kernels compute a photo's convolutions on the device, and why.

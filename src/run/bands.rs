@@ -100,11 +100,11 @@ impl Bands {
             let origin = [band.start as u32, 0, 0, 0];
             given.push(bytemuck::cast_slice(&origin).into());
             let slices: Vec<&[u8]> = given.iter().map(|bytes| &**bytes).collect();
-            session.upload(&slices)?;
+            let flight = session.launch(&slices)?;
             drop(given);
             let count = segment.bands.len() as f64;
-            session.dispatch_with(&mut |share| progress((index as f64 + share) / count))?;
-            for (&id, bytes) in segment.outputs.iter().zip(session.download()?) {
+            let made = flight.land(&mut |share| progress((index as f64 + share) / count))?;
+            for (&id, bytes) in segment.outputs.iter().zip(made) {
                 let Shape { height, .. } = graph.node(id).shape;
                 let (rows, first) = (own_rows(band.rows.clone(), height), own_rows(window.clone(), height).start);
                 let row_bytes = self.plan.map_bytes(id) as usize / height;

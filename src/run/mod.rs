@@ -1,6 +1,7 @@
 //! Floor 5: a plan recorded on a device once, and replayed for every picture, or in bands for one that doesn't fit.
 
 mod bands;
+mod flight;
 mod session;
 mod spill;
 mod tensors;
@@ -8,6 +9,7 @@ mod timing;
 mod tune;
 
 pub use bands::{Bands, Sink, Source};
+pub use flight::Flight;
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};

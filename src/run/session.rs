@@ -1,5 +1,6 @@
 //! A plan on a device: its arena, its constants, its pipelines and bind groups, made once and replayed.
 
+use super::flight::Stagings;
 use super::timing::{MOST_PASSES, Span, timed};
 use crate::compile::{Plan, PlanError};
 use crate::gpu::{Buffer, Gpu, GpuError};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, BufferBinding, BufferSize, BufferUsages,
-    CommandEncoder, CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline,
+    CommandEncoder, CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline, SubmissionIndex,
 };
 
 /// Why a plan can't be recorded or run.
@@ -47,10 +48,10 @@ struct Dispatch {
 
 /// A recorded plan.
 pub struct Session {
-    gpu: Arc<Gpu>,
-    plan: Arc<Plan>,
-    arena: Buffer,
-    staging: Buffer,
+    pub(super) gpu: Arc<Gpu>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) arena: Buffer,
+    pub(super) stagings: Stagings,
     /// Constants and parameters: bound once, counted as long as they are bound.
     _bound: [Buffer; 2],
     dispatches: Vec<Dispatch>,
@@ -73,7 +74,7 @@ impl Session {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
         let arena = gpu.allocate("arena", aligned(plan.placement.bytes), storage)?;
         let outputs: u64 = plan.outputs.iter().map(|port| aligned(plan.buffers[port.buffer.0].bytes)).sum();
-        let staging = gpu.allocate("staging", aligned(outputs), BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+        let stagings = Stagings::new(&gpu, aligned(outputs))?;
         let stride = aligned(plan.steps.iter().map(|step| step.params.len() as u64).max().unwrap_or(0));
         let mut params = vec![0; (stride * plan.steps.len() as u64) as usize];
         for (slot, step) in params.chunks_mut(stride.max(1) as usize).zip(&plan.steps) {
@@ -110,7 +111,7 @@ impl Session {
             });
             dispatches.push(Dispatch { pipeline, bindings, workgroups: step.workgroups, flops: step.cost.flops });
         }
-        Ok(Self { gpu, plan, arena, staging, _bound: [constants, params], dispatches })
+        Ok(Self { gpu, plan, arena, stagings, _bound: [constants, params], dispatches })
     }
 
     /// The device.
@@ -123,21 +124,11 @@ impl Session {
         &self.plan
     }
 
-    /// Uploads the inputs' bytes, runs every step, brings the outputs' bytes back.
-    ///
-    /// # Errors
-    /// When an input has another size than the plan's, or the device fails.
-    pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, RunError> {
-        self.upload(inputs)?;
-        self.dispatch()?;
-        self.download()
-    }
-
     /// Fills the plan's inputs.
     ///
     /// # Errors
     /// When an input is missing or has another size than the plan's.
-    pub fn upload(&self, inputs: &[&[u8]]) -> Result<(), RunError> {
+    pub(super) fn upload(&self, inputs: &[&[u8]]) -> Result<(), RunError> {
         let zeros: Vec<(u64, Vec<u8>)> = self
             .plan
             .zeroed
@@ -157,7 +148,7 @@ impl Session {
             }
             writes.push((&self.arena, range.start, bytes));
         }
-        self.gpu.guarded(|| Ok(self.gpu.upload(&writes)?))
+        Ok(self.gpu.upload(&writes)?)
     }
 
     /// Runs every step and waits for the last.
@@ -166,30 +157,23 @@ impl Session {
     /// When the device fails.
     pub fn dispatch(&self) -> Result<(), RunError> {
         self.gpu.guarded(|| {
-            self.submit_all(FLOPS_A_SUBMISSION, &mut |_| Ok(()))?;
+            self.submit_all(FLOPS_A_SUBMISSION, &mut |_, _| Ok(()))?;
             Ok(self.gpu.wait()?)
         })
     }
 
-    /// As [`Session::dispatch`], telling `progress` the share of the work that is done, 0 to 1. On a software driver it
-    /// is told more often.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn dispatch_with(&self, progress: &mut dyn FnMut(f64)) -> Result<(), RunError> {
-        let total = self.plan.flops().max(1) as f64;
-        let limit = if self.gpu.software { FLOPS_A_SUBMISSION / 25 } else { FLOPS_A_SUBMISSION };
-        self.gpu.guarded(|| {
-            self.submit_all(limit, &mut |done| {
-                self.gpu.wait()?;
-                progress(done as f64 / total);
-                Ok(())
-            })
-        })
+    /// Operations after which a submission ends; on a software driver more often, for the sake of progress.
+    pub(super) fn portion(&self) -> u64 {
+        if self.gpu.software { FLOPS_A_SUBMISSION / 25 } else { FLOPS_A_SUBMISSION }
     }
 
-    /// Submits the steps in portions of about `limit` operations; `submitted` hears of those so far after each.
-    fn submit_all(&self, limit: u64, submitted: &mut dyn FnMut(u64) -> Result<(), GpuError>) -> Result<(), RunError> {
+    /// Submits the steps in portions of about `limit` operations; `submitted` hears of each, and of the operations so
+    /// far.
+    pub(super) fn submit_all(
+        &self,
+        limit: u64,
+        submitted: &mut dyn FnMut(SubmissionIndex, u64) -> Result<(), GpuError>,
+    ) -> Result<(), RunError> {
         let (mut done, mut portion) = (0, 0);
         let mut encoder = self.encoder();
         for (index, step) in self.dispatches.iter().enumerate() {
@@ -197,10 +181,10 @@ impl Session {
             portion += step.flops;
             if portion > limit || index + 1 == self.dispatches.len() {
                 let full = std::mem::replace(&mut encoder, self.encoder());
-                self.gpu.queue.submit([full.finish()]);
+                let submission = self.gpu.queue.submit([full.finish()]);
                 done += portion;
                 portion = 0;
-                submitted(done)?;
+                submitted(submission, done)?;
             }
         }
         Ok(())
@@ -236,43 +220,7 @@ impl Session {
         Ok(self.gpu.wait()?)
     }
 
-    /// Brings the outputs' bytes back.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn download(&self) -> Result<Vec<Vec<u8>>, RunError> {
-        self.gpu.guarded(|| self.read_back())
-    }
-
-    fn read_back(&self) -> Result<Vec<Vec<u8>>, RunError> {
-        let mut encoder = self.encoder();
-        let mut at = 0;
-        let mut places = vec![];
-        for port in &self.plan.outputs {
-            let range = self.plan.range(port.buffer);
-            let bytes = range.end - range.start;
-            encoder.copy_buffer_to_buffer(&self.arena, range.start, &self.staging, at, bytes);
-            places.push(at..at + bytes);
-            at += aligned(bytes);
-        }
-        self.gpu.queue.submit([encoder.finish()]);
-        let (sender, receiver) = std::sync::mpsc::channel();
-        self.staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone only if waiting failed, which is an error of its own.
-            let _ = sender.send(result);
-        });
-        self.gpu.wait()?;
-        let mapped = receiver.recv().map_err(|error| self.gpu.failed(error.to_string()))?;
-        mapped.map_err(|error| self.gpu.failed(error.to_string()))?;
-        let results = {
-            let view = self.staging.get_mapped_range(..).map_err(|error| self.gpu.failed(error.to_string()))?;
-            places.iter().map(|place| view[place.start as usize..place.end as usize].to_vec()).collect()
-        };
-        self.staging.unmap();
-        Ok(results)
-    }
-
-    fn encoder(&self) -> CommandEncoder {
+    pub(super) fn encoder(&self) -> CommandEncoder {
         self.gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some("plan") })
     }
 }
@@ -286,7 +234,7 @@ impl Dispatch {
     }
 }
 
-fn aligned(bytes: u64) -> u64 {
+pub(super) fn aligned(bytes: u64) -> u64 {
     bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT)
 }
 

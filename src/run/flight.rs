@@ -1,0 +1,149 @@
+//! A picture on its way through a session: all its work is handed to the device at once, and its results are awaited
+//! later. So one picture's upload and another's download go on while a third is computed, each on a thread of its own.
+
+use super::{RunError, Session};
+use crate::gpu::{Buffer, Gpu, GpuError};
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Condvar, Mutex, PoisonError};
+use wgpu::{BufferAsyncError, BufferUsages, MapMode, SubmissionIndex};
+
+/// Pictures on their way at once: what comes back of one is read while the next is computed.
+const MOST: usize = 2;
+
+/// The buffers that results are brought back in: one, and a second if it is wanted and there is room.
+pub(super) struct Stagings {
+    bytes: u64,
+    idle: Mutex<Idle>,
+    landed: Condvar,
+}
+
+struct Idle {
+    buffers: Vec<Buffer>,
+    made: usize,
+}
+
+impl Stagings {
+    pub fn new(gpu: &Gpu, bytes: u64) -> Result<Self, GpuError> {
+        let idle = Mutex::new(Idle { buffers: vec![make(gpu, bytes)?], made: 1 });
+        Ok(Self { bytes, idle, landed: Condvar::new() })
+    }
+
+    /// An idle buffer; waits for one if all are in use.
+    fn take(&self, gpu: &Gpu) -> Buffer {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(buffer) = idle.buffers.pop() {
+                return buffer;
+            }
+            if idle.made < MOST {
+                // Once refused, it isn't asked for again.
+                idle.made = MOST;
+                if let Ok(buffer) = make(gpu, self.bytes) {
+                    return buffer;
+                }
+            }
+            idle = self.landed.wait(idle).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, buffer: Buffer) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).buffers.push(buffer);
+        self.landed.notify_one();
+    }
+}
+
+fn make(gpu: &Gpu, bytes: u64) -> Result<Buffer, GpuError> {
+    gpu.allocate("staging", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)
+}
+
+/// A picture on its way.
+pub struct Flight<'a> {
+    session: &'a Session,
+    staging: Option<Buffer>,
+    /// Where each output lies in it.
+    places: Vec<Range<usize>>,
+    /// Submissions, and the operations that are done after each.
+    portions: Vec<(SubmissionIndex, u64)>,
+    mapped: Receiver<Result<(), BufferAsyncError>>,
+}
+
+impl Session {
+    /// Uploads the inputs' bytes, runs every step, brings the outputs' bytes back.
+    ///
+    /// # Errors
+    /// When an input has another size than the plan's, or the device fails.
+    pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, RunError> {
+        self.launch(inputs)?.land(&mut |_| ())
+    }
+
+    /// Hands a picture to the device, behind those that are on their way. Where two are (one where memory is short), it
+    /// waits until another thread has landed one.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn launch(&self, inputs: &[&[u8]]) -> Result<Flight<'_>, RunError> {
+        let staging = self.stagings.take(&self.gpu);
+        let (sender, mapped) = channel();
+        let mut flight = Flight { session: self, staging: None, places: vec![], portions: vec![], mapped };
+        let launched = self.gpu.guarded(|| {
+            self.upload(inputs)?;
+            self.submit_all(self.portion(), &mut |submission, done| {
+                flight.portions.push((submission, done));
+                Ok(())
+            })?;
+            let mut encoder = self.encoder();
+            let mut at = 0;
+            for port in &self.plan.outputs {
+                let range = self.plan.range(port.buffer);
+                let bytes = range.end - range.start;
+                encoder.copy_buffer_to_buffer(&self.arena, range.start, &staging, at, bytes);
+                flight.places.push(at as usize..(at + bytes) as usize);
+                at += super::session::aligned(bytes);
+            }
+            flight.portions.push((self.gpu.queue.submit([encoder.finish()]), self.plan.flops()));
+            Ok::<_, RunError>(())
+        });
+        if let Err(error) = launched {
+            self.stagings.give_back(staging);
+            return Err(error);
+        }
+        staging.map_async(MapMode::Read, .., move |result| {
+            // The receiver is gone only if the flight was given up.
+            let _ = sender.send(result);
+        });
+        flight.staging = Some(staging);
+        Ok(flight)
+    }
+}
+
+impl Flight<'_> {
+    /// Waits for the results, telling `progress` the share of the work that is done, 0 to 1.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn land(self, progress: &mut dyn FnMut(f64)) -> Result<Vec<Vec<u8>>, RunError> {
+        let gpu = &self.session.gpu;
+        gpu.guarded(|| {
+            let total = self.session.plan.flops().max(1) as f64;
+            for (submission, done) in &self.portions {
+                gpu.wait_for(submission)?;
+                progress(*done as f64 / total);
+            }
+            let Some(staging) = &self.staging else { return Ok(vec![]) };
+            let mapped = self.mapped.recv().map_err(|error| gpu.failed(error.to_string()))?;
+            mapped.map_err(|error| gpu.failed(error.to_string()))?;
+            let view = staging.get_mapped_range(..).map_err(|error| gpu.failed(error.to_string()))?;
+            Ok(self.places.iter().map(|place| view[place.clone()].to_vec()).collect())
+        })
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if let Some(staging) = self.staging.take() {
+            staging.unmap();
+            self.session.stagings.give_back(staging);
+        }
+    }
+}
