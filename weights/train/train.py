@@ -63,7 +63,7 @@ class Run:
         self.net = IRNeXt(options["width"], options["blocks"], **attention)
         self.net.to(self.device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.net).eval()
-        self.forward = torch.compile(self.net) if options["compile"] else self.net
+        self.forward = torch.compile(self.net, dynamic=False) if options["compile"] else self.net
         self.adam = torch.optim.Adam(self.net.parameters(), lr=PEAK)
 
     def save(self, path):
