@@ -259,6 +259,44 @@ fn colour_profiles_travel_along() {
     assert_eq!(decode(&photo.encode(Format::Tiff, 95).unwrap()).unwrap().icc, None);
 }
 
+/// Cameras mark Adobe RGB in EXIF and leave the profile out; taken for sRGB it would lose its colours.
+#[test]
+fn a_camera_s_adobe_rgb_is_known() {
+    // Main directory -> EXIF -> interoperability, little-endian.
+    let marked = |space: u16, rule: &[u8; 4]| {
+        let entry = |tag: u16, kind: u16, count: u32, value: [u8; 4]| {
+            [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value].concat()
+        };
+        let directory =
+            |entries: &[Vec<u8>]| [&(entries.len() as u16).to_le_bytes()[..], &entries.concat(), &[0; 4]].concat();
+        let long = |value: u32| value.to_le_bytes();
+        let (exif, rules) = (8 + 18, 8 + 18 + 30);
+        let [low, high] = space.to_le_bytes();
+        [
+            b"II*\0\x08\0\0\0".to_vec(),
+            directory(&[entry(0x8769, 4, 1, long(exif))]),
+            directory(&[entry(0xa001, 3, 1, [low, high, 0, 0]), entry(0xa005, 4, 1, long(rules))]),
+            directory(&[entry(1, 2, 4, *rule)]),
+        ]
+        .concat()
+    };
+    for (space, rule, adobe) in
+        [(0xffff, b"R03\0", true), (2, b"R98\0", true), (0xffff, b"R98\0", false), (1, b"R03\0", false)]
+    {
+        for layout in [Layout::Rgb, Layout::Grey] {
+            let photo = Photo { exif: Some(marked(space, rule)), ..sample(16, 16, layout, 8) };
+            let again = decode(&photo.encode(Format::Jpeg, 95).unwrap()).unwrap();
+            let adobe = adobe && layout == Layout::Rgb;
+            assert_eq!(again.colour_space().is_some(), adobe, "{space} {layout:?}");
+            assert_eq!(again.warnings, if adobe { vec![Warning::AdobeRgb] } else { vec![] }, "{space} {layout:?}");
+        }
+        // A profile has the last word.
+        let icc = Some(profile(b"RGB ", b"sRGB IEC61966-2.1"));
+        let photo = Photo { exif: Some(marked(space, rule)), icc: icc.clone(), ..sample(16, 16, Layout::Rgb, 8) };
+        assert_eq!(decode(&photo.encode(Format::Jpeg, 95).unwrap()).unwrap().icc, icc);
+    }
+}
+
 #[test]
 fn opaque_alpha_is_no_obstacle() {
     let photo = Photo { layout: Layout::Rgba, ..sample(16, 16, Layout::Rgb, 8) };

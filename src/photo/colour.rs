@@ -45,6 +45,11 @@ pub(super) fn meaning(profile: &[u8], layout: Layout) -> Meaning {
     if same(&there) && same(&back) { Meaning::Srgb } else { Meaning::Other(space) }
 }
 
+/// The profile that a file marked as Adobe RGB goes without.
+pub(super) fn adobe_rgb() -> Option<Vec<u8>> {
+    ColorProfile::new_adobe_rgb().encode().ok()
+}
+
 impl ColourSpace {
     /// None if the profile can't be used both ways.
     fn new(profile: &[u8], grey: bool) -> Option<Self> {

@@ -102,6 +102,9 @@ impl Photo {
                 }
                 photo.icc = Some(profile);
             }
+        } else if photo.layout.has_colour() && photo.exif.as_deref().is_some_and(exif::is_adobe_rgb) {
+            photo.icc = colour::adobe_rgb();
+            photo.warnings.push(Warning::AdobeRgb);
         }
         Ok(photo)
     }

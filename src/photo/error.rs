@@ -143,6 +143,9 @@ pub enum Warning {
     /// For instance a CMYK profile, after conversion to RGB.
     #[error("its colour profile is damaged or for another colour space than its pixels' and is not kept")]
     ProfileDropped,
+    /// A camera's mark with no profile.
+    #[error("has no colour profile, and its EXIF data say Adobe RGB: it is read as that and gets its profile")]
+    AdobeRgb,
     /// A gamma with no profile.
     #[error("its samples are coded with a gamma of {0}: treated as sRGB, and the note is not kept")]
     Gamma(String),

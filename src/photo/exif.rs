@@ -39,10 +39,31 @@ pub(super) fn of_tiff(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(block.into_inner())
 }
 
+/// Whether a camera marks the samples as Adobe RGB, as the DCF standard has it: "uncalibrated" and the
+/// interoperability rule R03; some write a colour space of 2 instead.
+pub(super) fn is_adobe_rgb(block: &[u8]) -> bool {
+    let marked = || {
+        let reader = Reader::new(block)?;
+        let entries = |of: &[Entry], link: u16| Some(reader.entries(reader.value(of, link)?));
+        let main = reader.entries(reader.number(4, 4)?);
+        let exif = entries(&main, EXIF)?;
+        match reader.value(&exif, COLOUR_SPACE)? {
+            2 => Some(true),
+            0xffff => {
+                let rules = entries(&exif, INTEROPERABILITY)?;
+                Some(rules.iter().any(|entry| entry.tag == 1 && entry.bytes.starts_with(b"R03")))
+            }
+            _ => None,
+        }
+    };
+    marked().unwrap_or(false)
+}
+
 /// Numbers of the entries that lead to further directories.
 const EXIF: u16 = 0x8769;
 const GPS: u16 = 0x8825;
 const INTEROPERABILITY: u16 = 0xa005;
+const COLOUR_SPACE: u16 = 0xa001;
 /// What the first directory says of the photograph, and not of how its samples are stored: description, make, model,
 /// resolution, software, date, artist, host, rating, copyright.
 const OF_THE_PHOTOGRAPH: [u16; 14] =
@@ -70,10 +91,7 @@ impl Directories {
         let reader = Reader::new(bytes)?;
         let first = reader.number(4, 4)?;
         let main = reader.entries(first);
-        let below = |tag: u16| {
-            let link = main.iter().find(|entry| entry.tag == tag)?;
-            Some(reader.entries(u32::from_ne_bytes(*link.bytes.first_chunk()?) as usize))
-        };
+        let below = |tag: u16| Some(reader.entries(reader.value(&main, tag)?));
         let (mut exif, gps) = (below(EXIF).unwrap_or_default(), below(GPS).unwrap_or_default());
         exif.retain(|entry| entry.tag != INTEROPERABILITY);
         let main = main.into_iter().filter(|entry| OF_THE_PHOTOGRAPH.contains(&entry.tag)).collect();
@@ -143,6 +161,16 @@ impl<'a> Reader<'a> {
         let field = self.bytes.get(at..at.checked_add(length)?)?;
         let add = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
         Some(if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) })
+    }
+
+    /// An entry's number, of two bytes or four.
+    fn value(&self, entries: &[Entry], tag: u16) -> Option<usize> {
+        let entry = entries.iter().find(|entry| entry.tag == tag)?;
+        match entry.bytes[..] {
+            [a, b] => Some(usize::from(u16::from_ne_bytes([a, b]))),
+            [a, b, c, d] => Some(u32::from_ne_bytes([a, b, c, d]) as usize),
+            _ => None,
+        }
     }
 
     /// Where the link from the first directory to the second, the thumbnail's, stands.
