@@ -42,15 +42,18 @@ fn check(gpu: &Arc<Gpu>, kind: &str, case: &random::RandomCase, precision: Eleme
         let session = TensorSession::with_target(gpu, &case.graph, precision, target)
             .unwrap_or_else(|e| panic!("{}: {e}", case.name));
         let result = session.run(&inputs).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-        let error = Error::between(&result[0].data, &truth[0].data);
-        assert!(
-            error.rel_l2 <= bound(precision),
-            "{} in {precision} ({kind}, {name}): {error:?}\ngot  {:?}\nwant {:?}\n{}",
-            case.name,
-            &result[0].data[..result[0].data.len().min(12)],
-            &truth[0].data[..truth[0].data.len().min(12)],
-            case.graph
-        );
+        assert_eq!(result.len(), truth.len());
+        for (result, truth) in result.iter().zip(&truth) {
+            let error = Error::between(&result.data, &truth.data);
+            assert!(
+                error.rel_l2 <= bound(precision),
+                "{} in {precision} ({kind}, {name}): {error:?}\ngot  {:?}\nwant {:?}\n{}",
+                case.name,
+                &result.data[..result.data.len().min(12)],
+                &truth.data[..truth.data.len().min(12)],
+                case.graph
+            );
+        }
     }
 }
 
@@ -82,8 +85,8 @@ macro_rules! random_shapes {
 }
 
 random_shapes! {
-    conv2d conv_transpose2d gelu add avg_pool upsample_sum nearest_half instance_norm moments normalise global_mean
-    box_mean low_band fft2 filter_taps dynamic_filter reflect_pad
+    conv2d conv_transpose2d gelu add avg_pool pool_pyramid upsample_sum nearest_half instance_norm moments normalise
+    global_mean box_mean low_band fft2 filter_taps dynamic_filter reflect_pad
 }
 
 /// Cooperative matrices in both sizes, offered or not: software Vulkan computes 16×16 ones although it offers only 8×8.

@@ -54,11 +54,13 @@ kernels! {
     fft
     fft_unpack
     filter_taps
+    global_mean
     instance_norm
     moments
     nearest_half
     pixels_in
     pixels_out
+    pool_pyramid
     reflect_pad
     upsample_sum
     winograd_in

@@ -25,6 +25,7 @@ pub const OPS: &[&str] = &[
     "gelu",
     "add",
     "avg_pool",
+    "pool_pyramid",
     "upsample_sum",
     "nearest_half",
     "instance_norm",
@@ -100,6 +101,9 @@ impl Maker {
     }
 
     fn build(&mut self, op: &str) -> Result<String, GraphError> {
+        if op == "pool_pyramid" {
+            return self.pool_pyramid();
+        }
         let (op, inputs) = match op {
             "conv2d" => self.conv2d(),
             "conv_transpose2d" => {
@@ -181,6 +185,19 @@ impl Maker {
         (Op::Conv2d(Conv2d { weight, bias, kernel, stride, padding, epilogue }), inputs)
     }
 
+    /// The pools of one map, in any order, each an output.
+    fn pool_pyramid(&mut self) -> Result<String, GraphError> {
+        let shape = Shape::new(7 + self.side(), 7 + self.side(), self.channels());
+        let x = self.input(shape);
+        let mut sizes = [2, 4, 8];
+        self.rng.shuffle(&mut sizes);
+        for size in sizes {
+            let pool = self.graph.push(format!("pool {size}"), Op::AvgPool { size }, &[x])?;
+            self.graph.output(format!("pool {size}"), pool, false);
+        }
+        Ok(format!("pool_pyramid {shape}"))
+    }
+
     fn upsample_sum(&mut self) -> (Op, Vec<NodeId>) {
         let out = self.shape();
         let base = self.rng.bool();
@@ -198,9 +215,14 @@ impl Maker {
         let weight = self.weight(&[groups * 9, channels, 1, 1], 1.0);
         let bias = self.weight(&[groups * 9], 1.0);
         let activation = self.pick(&[Activation::Tanh, Activation::Softmax, Activation::SoftmaxTanh]);
-        let mean = self.input(Shape::new(1, 1, channels));
-        // Statistics reach the kernel in f32, by way of a mean.
-        let mean = self.graph.push("mean", Op::GlobalMean, &[mean]).unwrap_or(mean);
+        let x = Shape { channels, ..self.shape() };
+        let x = self.input(x);
+        // Statistics reach the kernel in f32, by way of a mean; of one that others read before it, it takes no part.
+        let mean = self.graph.push("mean", Op::GlobalMean, &[x]).unwrap_or(x);
+        if self.rng.bool() {
+            let early = self.graph.push("early", Op::Gelu, &[mean]).unwrap_or(mean);
+            self.graph.output("early", early, false);
+        }
         (Op::FilterTaps(TapWeights { weight, bias, groups, activation }), vec![mean])
     }
 
