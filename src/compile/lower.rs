@@ -1,6 +1,6 @@
 //! Each op to its kernel.
 
-use super::choose::choose;
+use super::choose::{choose, fused_block};
 use crate::graph::{NodeId, Op};
 use crate::kernels::{self, Lowering, winograd};
 use crate::tensor::Element;
@@ -34,6 +34,12 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
                 || elements[sources..].iter().any(|&e| e != node.element);
             if mixed {
                 return refuse(format!("inputs of {elements:?} into {}", node.element));
+            }
+            if let Some([first, second]) = fused_block(graph, lowering.element, &lowering.target, id) {
+                if id == second {
+                    kernels::residual_block::lower(lowering, first, second);
+                }
+                return Ok(());
             }
             match choose(graph, lowering.element, &lowering.target, id).kernel {
                 "conv2d" => kernels::conv2d::lower(lowering, id, conv),

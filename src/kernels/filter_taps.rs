@@ -72,19 +72,12 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) {
         graph.tensor(taps.weight).data().chunks(shape.channels).flat_map(pack_channels).collect()
     });
     let flops = 2 * graph.tensor(taps.weight).data().len() as u64;
-    let mut bindings = vec![
-        (1, lowering.input(node, 0)),
-        (2, weight),
-        (3, lowering.channels(taps.bias)),
-        (4, lowering.output(node)),
-    ];
+    let mut bindings =
+        vec![(1, lowering.input(node, 0)), (2, weight), (3, lowering.channels(taps.bias)), (4, lowering.output(node))];
     bindings.extend(parts.map(|parts| (5, parts.items)));
     let gathered = parts.map_or(0, |parts| (parts.count * shape.blocks() * 4) as u64);
     let element = parts.map_or(Element::F32, |parts| parts.element);
-    let cost = Cost {
-        flops: flops + gathered,
-        bytes: 2 * flops + lowering.traffic(node) + gathered * element.bytes(),
-    };
+    let cost = Cost { flops: flops + gathered, bytes: 2 * flops + lowering.traffic(node) + gathered * element.bytes() };
     let step = StepParts { params: bytemuck::bytes_of(&params).to_vec(), bindings, workgroups: [1, 1, 1], cost };
     lowering.step(node, variant(taps.activation, parts.map(|parts| parts.element)), step);
 }

@@ -75,8 +75,7 @@ fn sum(
 ) {
     let blocks = lowering.graph.node(node).shape.blocks();
     let (chunks, values) = (parts.count.div_ceil(chunk), (parts.count * blocks * 4) as u64);
-    let params =
-        Params { items: parts.count as u32, blocks: blocks as u32, chunk: chunk as u32, factor };
+    let params = Params { items: parts.count as u32, blocks: blocks as u32, chunk: chunk as u32, factor };
     let step = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings: vec![(1, parts.items), (2, output)],

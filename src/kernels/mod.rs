@@ -62,6 +62,7 @@ kernels! {
     pixels_out
     pool_pyramid
     reflect_pad
+    residual_block
     upsample_sum
     winograd_in
     winograd_multiply

@@ -49,8 +49,7 @@ pub(super) fn record(lowering: &mut Lowering, node: NodeId, output: Operand) {
     let chunks = pixels.div_ceil(chunk);
     let name = format!("{} (partial moments)", graph.node(node).name);
     let partials = Operand::Buffer(lowering.buffer(name.clone(), (chunks * blocks * 32) as u64));
-    let params =
-        Params { pixels: pixels as u32, blocks: blocks as u32, chunk: chunk as u32, chunks: chunks as u32 };
+    let params = Params { pixels: pixels as u32, blocks: blocks as u32, chunk: chunk as u32, chunks: chunks as u32 };
     let params = bytemuck::bytes_of(&params).to_vec();
     let parts = StepParts {
         params: params.clone(),

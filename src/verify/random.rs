@@ -38,6 +38,7 @@ pub const OPS: &[&str] = &[
     "filter_taps",
     "dynamic_filter",
     "reflect_pad",
+    "residual_block",
 ];
 
 /// A case of one of [`OPS`], the same for the same seed.
@@ -123,6 +124,7 @@ impl Maker {
                 (Op::AvgPool { size }, vec![self.input(x)])
             }
             "upsample_sum" => self.upsample_sum(),
+            "residual_block" => self.residual_block()?,
             "filter_taps" => self.filter_taps(),
             "dynamic_filter" => self.dynamic_filter(),
             "normalise" => {
@@ -196,6 +198,20 @@ impl Maker {
             self.graph.output(format!("pool {size}"), pool, false);
         }
         Ok(format!("pool_pyramid {shape}"))
+    }
+
+    /// The second convolution of a residual block, after the first.
+    fn residual_block(&mut self) -> Result<(Op, Vec<NodeId>), GraphError> {
+        let (x, middle) = (self.shape(), self.channels());
+        let input = self.input(x);
+        let conv = |maker: &mut Self, out: usize, inputs: usize, epilogue: Epilogue| {
+            let (weight, bias) = (maker.convolution(out, inputs, 3), Some(maker.weight(&[out], 1.0)));
+            Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 1, padding: 1, epilogue })
+        };
+        let first = conv(self, middle, x.channels, Epilogue { gelu: true, residual: false });
+        let first = self.graph.push("first", first, &[input])?;
+        let second = conv(self, x.channels, middle, Epilogue { gelu: false, residual: true });
+        Ok((second, vec![first, input]))
     }
 
     fn upsample_sum(&mut self) -> (Op, Vec<NodeId>) {
