@@ -1,26 +1,69 @@
 // The dynamic filter's taps: z = weight · mean + bias, nine numbers a group, then tanh, softmax over the nine, or the
-// product of both; each group's taps are written out for all of its channels. One workgroup, f32 throughout.
+// product of both; each group's taps are written out for all of its channels. One workgroup, sums in f32. With `gather`
+// it takes the mean itself first, from the sums of chunks that global_mean.wgsl made or, if it is small, from the map.
 // Source: IRNeXt (ICML 2023), equations 4 and 5; batch norm is folded into weight and bias.
+@if(gather && f32) import package::shared::single::{Stored, decode};
+@if(gather && !f32) import package::shared::half::{Stored, decode};
+@if(native_f16) enable f16;
+
 struct Params {
     // Input channels in vec4s, channels a group, groups, channels.
     blocks: u32,
     group_channels: u32,
     groups: u32,
     channels: u32,
+    // Items to gather, and 1/pixels.
+    items: u32,
+    factor: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+// [blocks], read; with `gather`, written.
 @group(0) @binding(1) var<storage, read_write> mean: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 // [9][4·blocks]
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
+// [items][blocks]
+@if(gather) @group(0) @binding(5) var<storage, read_write> parts: array<Stored>;
 
 const LANES = 64u;
 // 9 taps for at most 128 groups.
 const ROWS = 1152u;
 
 var<workgroup> z: array<f32, ROWS>;
+@if(gather) var<workgroup> lanes: array<vec4<f32>, LANES>;
+
+// The mean, up to 64 blocks at a time; `across` lanes share a block, as in global_mean.wgsl.
+@if(gather)
+fn gather(lane: u32) {
+    for (var first = 0u; first < params.blocks; first += LANES) {
+        let own = min(params.blocks - first, LANES);
+        let across = LANES / own;
+        let block = first + lane % own;
+        var sum = vec4<f32>(0.0);
+        if (lane < own * across) {
+            for (var item = lane / own; item < params.items; item += across) {
+                sum += decode(parts[item * params.blocks + block]);
+            }
+        }
+        lanes[lane] = sum;
+        workgroupBarrier();
+        for (var left = across; left > 1u;) {
+            let kept = (left + 1u) / 2u;
+            if (lane < (left - kept) * own) {
+                lanes[lane] += lanes[kept * own + lane];
+            }
+            left = kept;
+            workgroupBarrier();
+        }
+        if (lane < own) {
+            mean[block] = lanes[lane] * params.factor;
+        }
+        workgroupBarrier();
+    }
+    storageBarrier();
+}
 
 // By the exponential of a negative number, which cannot overflow.
 fn tanh_of(x: f32) -> f32 {
@@ -48,6 +91,7 @@ fn exponentials(start: u32, top: f32) -> f32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(local_invocation_index) lane: u32) {
+    @if(gather) { gather(lane); }
     for (var row = lane; row < params.groups * 9u; row += LANES) {
         var sum = 0.0;
         for (var block = 0u; block < params.blocks; block++) {

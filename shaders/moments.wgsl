@@ -1,7 +1,7 @@
-// Mean and, where asked, biased variance of each channel over the whole picture, in two steps: `partial` reduces a
-// chunk of pixels a workgroup, `merge` reduces the chunks. Welford's recurrence within an invocation, Chan's pairwise
-// formula across them, all in f32: never a sum whose digits are lost in its own size.
-// Source: instance norm and the global means of IRNeXt (ICML 2023).
+// Mean and biased variance of each channel over the whole picture, in two steps: `partial` reduces a chunk of pixels a
+// workgroup, `merge` reduces the chunks. Welford's recurrence within an invocation, Chan's pairwise formula across them,
+// all in f32: never a sum whose digits are lost in its own size.
+// Source: instance norm of IRNeXt (ICML 2023).
 @if(f32) import package::shared::single::{Stored, decode};
 @if(!f32) import package::shared::half::{Stored, decode};
 @if(native_f16) enable f16;
@@ -76,7 +76,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         @if(merge) {
             output[block] = total.mean;
-            @if(variance) { output[params.blocks + block] = total.m2 / total.count; }
+            output[params.blocks + block] = total.m2 / total.count;
         }
     }
 }

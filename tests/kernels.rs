@@ -4,7 +4,7 @@ mod common;
 
 use common::devices;
 use half::f16;
-use irnext::compile::{Choice, Reason, assign_elements, check_key, choose, key};
+use irnext::compile::{Choice, Reason, assign_elements, block, check_key, choose, choose_block, key};
 use irnext::gpu::{Gpu, Preferences};
 use irnext::graph::NodeId;
 use irnext::kernels::Target;
@@ -42,15 +42,18 @@ fn check(gpu: &Arc<Gpu>, kind: &str, case: &random::RandomCase, precision: Eleme
         let session = TensorSession::with_target(gpu, &case.graph, precision, target)
             .unwrap_or_else(|e| panic!("{}: {e}", case.name));
         let result = session.run(&inputs).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-        let error = Error::between(&result[0].data, &truth[0].data);
-        assert!(
-            error.rel_l2 <= bound(precision),
-            "{} in {precision} ({kind}, {name}): {error:?}\ngot  {:?}\nwant {:?}\n{}",
-            case.name,
-            &result[0].data[..result[0].data.len().min(12)],
-            &truth[0].data[..truth[0].data.len().min(12)],
-            case.graph
-        );
+        assert_eq!(result.len(), truth.len());
+        for (result, truth) in result.iter().zip(&truth) {
+            let error = Error::between(&result.data, &truth.data);
+            assert!(
+                error.rel_l2 <= bound(precision),
+                "{} in {precision} ({kind}, {name}): {error:?}\ngot  {:?}\nwant {:?}\n{}",
+                case.name,
+                &result.data[..result.data.len().min(12)],
+                &truth.data[..truth.data.len().min(12)],
+                case.graph
+            );
+        }
     }
 }
 
@@ -82,8 +85,8 @@ macro_rules! random_shapes {
 }
 
 random_shapes! {
-    conv2d conv_transpose2d gelu add avg_pool upsample_sum nearest_half instance_norm moments normalise global_mean
-    box_mean low_band fft2 filter_taps dynamic_filter reflect_pad
+    conv2d conv_transpose2d gelu add avg_pool pool_pyramid upsample_sum nearest_half instance_norm moments normalise
+    global_mean box_mean low_band fft2 filter_taps dynamic_filter reflect_pad residual_block
 }
 
 /// Cooperative matrices in both sizes, offered or not: software Vulkan computes 16×16 ones although it offers only 8×8.
@@ -131,4 +134,33 @@ fn a_demoted_kernel_is_out_of_use() {
     assert_eq!(chosen(known.clone()), Choice { kernel: "winograd", reason: Reason::Tuned });
     known.agrees.insert(check_key("winograd", Element::F16), false);
     assert_eq!(chosen(known), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
+}
+
+/// A residual block is taken apart unless one kernel was the fastest, and agrees.
+#[test]
+fn a_block_is_one_kernel_where_that_was_faster() {
+    let model = random_model(Config::new(32, 2, Activation::Tanh, MeanKind::Global));
+    let mut graph = irnext::compile::optimise(&model.graph(64, 64).expect("builds")).expect("fuses");
+    assign_elements(&mut graph, Element::F16);
+    let keys: Vec<String> = (0..graph.nodes.len())
+        .filter_map(|index| block(&graph, Element::F16, NodeId(index)))
+        .map(|(_, key)| key)
+        .collect();
+    // The first block of the first and of the last stage: the others have more channels, or a module in between.
+    assert_eq!(keys, ["block 32>32>32 2^12 f16"; 2]);
+    let chosen = |preferences: &Preferences| {
+        let preferences: &'static Preferences = Box::leak(Box::new(preferences.clone()));
+        let target = Target { preferences: Some(preferences), ..Target::default() };
+        let plan = irnext::compile::compile(&graph, Element::F16, target).expect("compiles");
+        let fused = plan.steps.iter().filter(|step| step.variant.shader == "residual_block").count();
+        (choose_block(Element::F16, &target, &keys[0]), fused, plan.steps.len())
+    };
+    let mut known = Preferences::default();
+    let (apart, none, steps) = chosen(&known);
+    assert_eq!((apart.kernel, apart.reason, none), ("two convolutions", Reason::Heuristic, 0));
+    known.fastest.insert(keys[0].clone(), "residual_block".into());
+    let tuned = Choice { kernel: "residual_block", reason: Reason::Tuned };
+    assert_eq!(chosen(&known), (tuned, 2, steps - 2));
+    known.agrees.insert(check_key("residual_block", Element::F16), false);
+    assert_eq!(chosen(&known), (apart, 0, steps));
 }

@@ -5,12 +5,14 @@ mod common;
 
 use common::devices;
 use irnext::compile;
-use irnext::model::{Activation, MeanKind, Model};
+use irnext::kernels::Target;
+use irnext::model::{Activation, Config, MeanKind, Model};
 use irnext::reference;
-use irnext::run::TensorSession;
+use irnext::run::{TensorSession, target};
 use irnext::tensor::file::TensorFile;
-use irnext::tensor::{Element, FeatureMap};
+use irnext::tensor::{Element, FeatureMap, Shape};
 use irnext::verify::Error;
+use irnext::verify::random::random_model;
 use std::path::Path;
 
 const MODELS: [(&str, Activation, MeanKind); 5] = [
@@ -99,6 +101,50 @@ fn device_in_f32_with_chosen_and_plain_kernels_fused_and_not() {
             }
         }
     }
+}
+
+/// Each residual block as one kernel, of 16 channels and of 32, against the reference in f64.
+#[test]
+fn blocks_as_one_kernel() {
+    let model = random_model(Config::new(16, 2, Activation::Tanh, MeanKind::Global));
+    let graph = model.graph(64, 96).expect("builds");
+    let mut rng = fastrand::Rng::with_seed(1);
+    let shape = Shape::new(64, 96, 3);
+    let input = FeatureMap { shape, data: (0..shape.values()).map(|_| rng.f32()).collect() };
+    let truth = reference::execute(&graph, &[input.cast::<f64>()]).expect("runs");
+    let truth: Vec<FeatureMap<f32>> = truth.iter().map(FeatureMap::cast).collect();
+    let graph = compile::optimise(&graph).expect("fuses");
+    for precision in [Element::F32, Element::F16] {
+        let gpu = &devices().weak;
+        let target = Target { prefer: Some("residual_block"), ..target(gpu, false) };
+        let session = TensorSession::with_target(gpu, &graph, precision, target).expect("records");
+        let steps = &session.session().plan().steps;
+        assert_eq!(steps.iter().filter(|step| step.variant.shader == "residual_block").count(), 4);
+        let results = session.run(std::slice::from_ref(&input)).expect("runs");
+        match precision {
+            Element::F32 => compare("blocks", &results, &truth, 1e-4),
+            Element::F16 => assert!(decibels(&results[2], &truth[2]) >= 55.0),
+        }
+    }
+}
+
+/// A multi-scale module reads its map once for all pools, and takes the mean of a level in the kernel that makes its taps,
+/// after one dispatch that sums chunks where the level is large.
+#[test]
+fn pools_and_means_are_fused() {
+    let graph = golden().swap_remove(0).model.graph(256, 256).expect("builds");
+    let graph = compile::optimise(&graph).expect("fuses");
+    let count = |plain: bool, shader: &str| {
+        let target = Target { plain, ..Target::default() };
+        let plan = compile::compile(&graph, Element::F16, target).expect("compiles");
+        plan.steps.iter().filter(|step| step.variant.shader == shader).count()
+    };
+    let modules = count(true, "filter_taps") / 3;
+    assert!(modules > 0);
+    assert_eq!([count(true, "avg_pool"), count(true, "pool_pyramid")], [3 * modules, 0]);
+    assert_eq!([count(false, "avg_pool"), count(false, "pool_pyramid")], [0, modules]);
+    assert!(count(true, "global_mean") > 3 * modules);
+    assert!(count(false, "global_mean") < 3 * modules);
 }
 
 /// The picture in half precision is within 55 dB of the one in f32.

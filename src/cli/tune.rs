@@ -77,6 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut rows = vec![];
     for kind in &kinds {
         progress.start(&kind.key);
+        if kind.nodes.len() > 1 {
+            gpu.prefer(known.clone());
+        }
         let sample = sample(&graph, precision, kind)?;
         let inputs: Vec<FeatureMap<f64>> = sample.1.iter().map(FeatureMap::cast).collect();
         let truth = reference::execute(&sample.0, &inputs)?.swap_remove(0);

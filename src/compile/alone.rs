@@ -1,41 +1,45 @@
-//! One node as a graph of its own, to be timed and checked.
+//! A few nodes as a graph of their own, to be timed and checked.
 
 use crate::graph::{Graph, GraphError, NodeId, Op, WeightId};
 use crate::tensor::Element;
+use std::collections::HashMap;
 
-/// A graph of nothing but a convolution of `graph`: its inputs become the graph's. Elements are assigned already.
+/// A graph of nothing but `nodes` of `graph`, convolutions in topological order: what they read of others becomes the
+/// graph's inputs, what the last makes its output. Elements are assigned already.
 ///
 /// # Errors
-/// None for a convolution of a graph that was built.
-pub fn alone(graph: &Graph, precision: Element, id: NodeId) -> Result<Graph, GraphError> {
-    let node = graph.node(id);
+/// None for convolutions of a graph that was built.
+pub fn alone(graph: &Graph, precision: Element, nodes: &[NodeId]) -> Result<Graph, GraphError> {
     let mut new = Graph::new();
     let picture = |element| element == Element::F32 && precision == Element::F16;
-    let inputs: Vec<NodeId> = node
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(index, &input)| {
-            let input = graph.node(input);
-            new.input(format!("input {index}"), input.shape, picture(input.element))
-        })
-        .collect();
-    let mut kept = |id: WeightId| {
-        let weight = &graph.weights[id.0];
-        new.weight(weight.name.clone(), weight.tensor.clone())
-    };
-    let op = match node.op.clone() {
-        Op::Conv2d(mut conv) => {
-            (conv.weight, conv.bias) = (kept(conv.weight), conv.bias.map(&mut kept));
-            Op::Conv2d(conv)
+    let mut moved: HashMap<NodeId, NodeId> = HashMap::new();
+    for &id in nodes {
+        let node = graph.node(id);
+        let mut inputs = vec![];
+        for &input in &node.inputs {
+            let of = graph.node(input);
+            let name = format!("input {}", moved.len());
+            inputs.push(*moved.entry(input).or_insert_with(|| new.input(name, of.shape, picture(of.element))));
         }
-        Op::ConvTranspose2d(mut conv) => {
-            (conv.weight, conv.bias) = (kept(conv.weight), conv.bias.map(&mut kept));
-            Op::ConvTranspose2d(conv)
-        }
-        other => other,
-    };
-    let made = new.push(node.name.clone(), op, &inputs)?;
-    new.output("output", made, picture(node.element));
+        let mut kept = |id: WeightId| {
+            let weight = &graph.weights[id.0];
+            new.weight(weight.name.clone(), weight.tensor.clone())
+        };
+        let op = match node.op.clone() {
+            Op::Conv2d(mut conv) => {
+                (conv.weight, conv.bias) = (kept(conv.weight), conv.bias.map(&mut kept));
+                Op::Conv2d(conv)
+            }
+            Op::ConvTranspose2d(mut conv) => {
+                (conv.weight, conv.bias) = (kept(conv.weight), conv.bias.map(&mut kept));
+                Op::ConvTranspose2d(conv)
+            }
+            other => other,
+        };
+        moved.insert(id, new.push(node.name.clone(), op, &inputs)?);
+    }
+    if let Some((&made, last)) = nodes.last().and_then(|id| Some((moved.get(id)?, graph.node(*id)))) {
+        new.output("output", made, picture(last.element));
+    }
     Ok(new)
 }

@@ -1,12 +1,13 @@
-//! Which kernel computes a convolution: the shipped table > what was measured on this machine > a heuristic > the plain
-//! kernel; never one that disagrees with the plain one on this device.
+//! Which kernel computes a convolution, or a residual block as a whole: the shipped table > what was measured on this
+//! machine > a heuristic > the plain kernel; never one that disagrees with the plain one on this device.
 
 use crate::graph::{Graph, NodeId, Op};
-use crate::kernels::{Target, winograd};
+use crate::kernels::{Target, residual_block, winograd};
 use crate::tensor::Element;
 use std::fmt;
 
-/// The kernels that compute convolutions and transposed convolutions, by the name that [`Target::prefer`] takes.
+/// The kernels that compute convolutions, transposed convolutions and residual blocks, by the name that
+/// [`Target::prefer`] takes.
 pub const CHOICES: &[&str] = &[
     "conv2d",
     "conv2d_matrix",
@@ -16,7 +17,14 @@ pub const CHOICES: &[&str] = &[
     "winograd",
     "conv_transpose2d",
     "conv_transpose2d_broadcast",
+    BLOCK,
 ];
+
+/// The kernel that computes a residual block.
+const BLOCK: &str = "residual_block";
+
+/// What is taken in a block's place: a kernel for each of its convolutions.
+const APART: &str = "two convolutions";
 
 /// Fastest kernels of adapters that were measured: the start of an adapter's name, a key, a kernel. Empty until a figure
 /// beats the heuristic, which holds what was measured on software drivers.
@@ -96,6 +104,41 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
 /// The kernel for a convolution, transposed or not.
 pub fn choose(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Choice {
     let all = candidates(graph, precision, target, id);
+    let key = key(graph, precision, id).unwrap_or_default();
+    decide(precision, target, &key, &all, &heuristic(graph, id, &all))
+}
+
+/// The convolutions of the residual block that a node ends, and what decides its speed: `block 32>32>32 2^16`. None for
+/// other nodes, and where no kernel computes the block as a whole.
+pub fn block(graph: &Graph, precision: Element, second: NodeId) -> Option<([NodeId; 2], String)> {
+    let first = residual_block::first_of(graph, precision, second)?;
+    let [middle, outer] = [first, second].map(|id| graph.node(id).shape.stored_channels());
+    let pixels = graph.node(second).shape.pixels().max(1).ilog2();
+    Some(([first, second], format!("block {outer}>{middle}>{outer} 2^{pixels} {precision}")))
+}
+
+/// The ways to compute a residual block.
+pub fn block_candidates() -> Vec<&'static str> {
+    vec![APART, BLOCK]
+}
+
+/// The kernel for a residual block of a key. It is taken apart unless a measurement says otherwise: the border made twice
+/// is worth it only where memory is slow beside arithmetic.
+pub fn choose_block(precision: Element, target: &Target, key: &str) -> Choice {
+    let all = block_candidates();
+    decide(precision, target, key, &all, &all)
+}
+
+/// The residual block that a node belongs to, if one kernel is to compute it.
+pub(super) fn fused_block(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Option<[NodeId; 2]> {
+    let readers = (0..graph.nodes.len()).map(NodeId).filter(|&reader| graph.node(reader).inputs.contains(&id));
+    let both = std::iter::once(id).chain(readers).filter_map(|second| block(graph, precision, second));
+    let (nodes, key) = both.into_iter().find(|(nodes, _)| nodes.contains(&id))?;
+    (choose_block(precision, target, &key).kernel == BLOCK).then_some(nodes)
+}
+
+/// One of all kernels that compute something, the plain one first; the likely fastest is the first of `ranked`.
+fn decide(precision: Element, target: &Target, key: &str, all: &[&'static str], ranked: &[&'static str]) -> Choice {
     let plain = all.first().copied().unwrap_or("conv2d");
     let of = |name: &str| all.iter().copied().find(|kernel| *kernel == name);
     if let Some(kernel) = target.prefer.and_then(of) {
@@ -106,18 +149,17 @@ pub fn choose(graph: &Graph, precision: Element, target: &Target, id: NodeId) ->
     }
     let known = target.preferences;
     let sound = |kernel: &&str| !known.is_some_and(|known| known.demoted(&check_key(kernel, precision)));
-    let key = key(graph, precision, id).unwrap_or_default();
     let shipped = known.and_then(|known| {
         SHIPPED.iter().find(|entry| known.adapter.starts_with(entry.0) && entry.1 == key).and_then(|entry| of(entry.2))
     });
     if let Some(kernel) = shipped.filter(sound) {
         return Choice { kernel, reason: Reason::Shipped };
     }
-    let tuned = known.and_then(|known| of(known.fastest.get(&key)?));
+    let tuned = known.and_then(|known| of(known.fastest.get(key)?));
     if let Some(kernel) = tuned.filter(sound) {
         return Choice { kernel, reason: Reason::Tuned };
     }
-    let mut ranked = heuristic(graph, id, &all).into_iter();
+    let mut ranked = ranked.iter().copied();
     let first = ranked.next().unwrap_or(plain);
     if sound(&first) {
         return Choice { kernel: first, reason: Reason::Heuristic };

@@ -1,6 +1,6 @@
 //! Each op to its kernel.
 
-use super::choose::choose;
+use super::choose::{choose, fused_block};
 use crate::graph::{NodeId, Op};
 use crate::kernels::{self, Lowering, winograd};
 use crate::tensor::Element;
@@ -35,6 +35,12 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
             if mixed {
                 return refuse(format!("inputs of {elements:?} into {}", node.element));
             }
+            if let Some([first, second]) = fused_block(graph, lowering.element, &lowering.target, id) {
+                if id == second {
+                    kernels::residual_block::lower(lowering, first, second);
+                }
+                return Ok(());
+            }
             match choose(graph, lowering.element, &lowering.target, id).kernel {
                 "conv2d" => kernels::conv2d::lower(lowering, id, conv),
                 "conv2d_broadcast" => kernels::conv2d_broadcast::lower(lowering, id, conv),
@@ -49,8 +55,10 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
         }
         Op::FilterTaps(taps) => kernels::filter_taps::lower(lowering, id, taps),
         Op::DynamicFilter(filter) => kernels::dynamic_filter::lower(lowering, id, filter),
-        Op::GlobalMean => kernels::moments::lower(lowering, id, false),
-        Op::Moments => kernels::moments::lower(lowering, id, true),
+        // Made on the way to the taps.
+        Op::GlobalMean if !lowering.target.plain && kernels::filter_taps::takes_mean(graph, id) => {}
+        Op::GlobalMean => kernels::global_mean::lower(lowering, id),
+        Op::Moments => kernels::moments::lower(lowering, id),
         Op::Normalise { weight, bias, eps } => {
             let moments = lowering.input(id, 1);
             kernels::instance_norm::normalise(lowering, id, moments, *weight, *bias, *eps);
@@ -68,7 +76,10 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
         },
         Op::Gelu => kernels::elementwise::lower_gelu(lowering, id),
         Op::Add { scale } => kernels::elementwise::lower_add(lowering, id, *scale),
-        Op::AvgPool { size } => kernels::avg_pool::lower(lowering, id, *size),
+        Op::AvgPool { size } => match kernels::pool_pyramid::siblings(graph, id).filter(|_| !lowering.target.plain) {
+            Some(all) => kernels::pool_pyramid::lower(lowering, id, all),
+            None => kernels::avg_pool::lower(lowering, id, *size),
+        },
         Op::UpsampleSum { base, gelu, .. } => kernels::upsample_sum::lower(lowering, id, *base, *gelu),
         Op::NearestHalf => kernels::nearest_half::lower(lowering, id),
         Op::InstanceNorm { weight, bias, eps } => kernels::instance_norm::lower(lowering, id, *weight, *bias, *eps),

@@ -1,9 +1,11 @@
-//! The dynamic filter's taps, from the global mean.
+//! The dynamic filter's taps, from the global mean, which it takes on the way where it is the first to read it.
 
 use super::constants::pack_channels;
+use super::global_mean::{self, Parts};
 use super::{Cost, Lowering, StepParts};
 use crate::gpu::Variant;
-use crate::graph::{Activation, NodeId, TapWeights};
+use crate::graph::{Activation, Graph, NodeId, Op, TapWeights};
+use crate::tensor::Element;
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -13,48 +15,69 @@ struct Params {
     group_channels: u32,
     groups: u32,
     channels: u32,
+    items: u32,
+    factor: f32,
 }
 
 /// The most groups that the shader's workgroup memory holds taps for.
 pub const MAX_GROUPS: usize = 128;
 
-/// All variants: statistics are always f32.
+/// The most blocks of 4 channels of a map that the workgroup adds up itself.
+const SMALL: usize = 2048;
+
+/// All variants: a mean is always f32, what it is gathered from is not.
 pub fn variants() -> Vec<Variant> {
-    [Activation::Tanh, Activation::Softmax, Activation::SoftmaxTanh].map(variant).to_vec()
+    let parts = [None, Some(Element::F16), Some(Element::F32)];
+    let activations = [Activation::Tanh, Activation::Softmax, Activation::SoftmaxTanh];
+    activations.iter().flat_map(|&activation| parts.map(|parts| variant(activation, parts))).collect()
 }
 
-fn variant(activation: Activation) -> Variant {
+fn variant(activation: Activation, parts: Option<Element>) -> Variant {
     let (softmax, tanh) = match activation {
         Activation::Tanh => (false, true),
         Activation::Softmax => (true, false),
         Activation::SoftmaxTanh => (true, true),
     };
-    Variant::new("filter_taps", &[("softmax", softmax), ("tanh", tanh)])
+    let (gather, f32) = (parts.is_some(), parts == Some(Element::F32));
+    Variant::new("filter_taps", &[("softmax", softmax), ("tanh", tanh), ("gather", gather), ("f32", f32)])
 }
 
-/// One dispatch of one workgroup.
+/// Whether a mean is taken by the kernel that makes taps of it: where that is the first to read it.
+pub fn takes_mean(graph: &Graph, mean: NodeId) -> bool {
+    matches!(graph.node(mean).op, Op::GlobalMean) && first_reader(graph, mean).is_some()
+}
+
+/// The taps that are the first to read a node, if taps are.
+fn first_reader(graph: &Graph, id: NodeId) -> Option<NodeId> {
+    let reader = graph.nodes.iter().position(|node| node.inputs.contains(&id)).map(NodeId)?;
+    matches!(graph.node(reader).op, Op::FilterTaps(_)).then_some(reader)
+}
+
+/// One dispatch of one workgroup; where it takes the mean of a map that is not small, another before it.
 pub fn lower(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) {
     let (graph, shape) = (lowering.graph, lowering.graph.node(node).shape);
+    let mean = graph.node(node).inputs[0];
+    let gathers = !lowering.target.plain && takes_mean(graph, mean) && first_reader(graph, mean) == Some(node);
+    let parts: Option<Parts> = gathers.then(|| global_mean::record(lowering, mean, SMALL));
+    let pixels = graph.node(mean).inputs.first().map_or(1, |&map| graph.node(map).shape.pixels());
     let params = Params {
         blocks: shape.blocks() as u32,
         group_channels: (shape.channels / taps.groups) as u32,
         groups: taps.groups as u32,
         channels: shape.channels as u32,
+        items: parts.map_or(0, |parts| parts.count) as u32,
+        factor: 1.0 / pixels as f32,
     };
     let weight = lowering.constants.get(&format!("taps {}", taps.weight.0), || {
         graph.tensor(taps.weight).data().chunks(shape.channels).flat_map(pack_channels).collect()
     });
     let flops = 2 * graph.tensor(taps.weight).data().len() as u64;
-    let parts = StepParts {
-        params: bytemuck::bytes_of(&params).to_vec(),
-        bindings: vec![
-            (1, lowering.input(node, 0)),
-            (2, weight),
-            (3, lowering.channels(taps.bias)),
-            (4, lowering.output(node)),
-        ],
-        workgroups: [1, 1, 1],
-        cost: Cost { flops, bytes: 2 * flops + lowering.traffic(node) },
-    };
-    lowering.step(node, variant(taps.activation), parts);
+    let mut bindings =
+        vec![(1, lowering.input(node, 0)), (2, weight), (3, lowering.channels(taps.bias)), (4, lowering.output(node))];
+    bindings.extend(parts.map(|parts| (5, parts.items)));
+    let gathered = parts.map_or(0, |parts| (parts.count * shape.blocks() * 4) as u64);
+    let element = parts.map_or(Element::F32, |parts| parts.element);
+    let cost = Cost { flops: flops + gathered, bytes: 2 * flops + lowering.traffic(node) + gathered * element.bytes() };
+    let step = StepParts { params: bytemuck::bytes_of(&params).to_vec(), bindings, workgroups: [1, 1, 1], cost };
+    lowering.step(node, variant(taps.activation, parts.map(|parts| parts.element)), step);
 }

@@ -26,7 +26,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, weight: WeightId, bias: Weig
     let out = lowering.graph.node(node);
     let bytes = 2 * out.shape.stored_channels() as u64 * Element::F32.bytes();
     let statistics = Operand::Buffer(lowering.buffer(format!("{} (moments)", out.name), bytes));
-    moments::record(lowering, node, statistics, true);
+    moments::record(lowering, node, statistics);
     normalise(lowering, node, statistics, weight, bias, eps);
 }
 

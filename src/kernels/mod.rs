@@ -54,12 +54,15 @@ kernels! {
     fft
     fft_unpack
     filter_taps
+    global_mean
     instance_norm
     moments
     nearest_half
     pixels_in
     pixels_out
+    pool_pyramid
     reflect_pad
+    residual_block
     upsample_sum
     winograd_in
     winograd_multiply

@@ -23,25 +23,25 @@ const CHUNKS: usize = 512;
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    vec![partial(Element::F16), partial(Element::F32), merge(true), merge(false)]
+    vec![partial(Element::F16), partial(Element::F32), merge()]
 }
 
 fn partial(element: Element) -> Variant {
     Variant::new("moments", &[("f32", element == Element::F32)])
 }
 
-fn merge(variance: bool) -> Variant {
-    Variant::new("moments", &[("merge", true), ("variance", variance)])
+fn merge() -> Variant {
+    Variant::new("moments", &[("merge", true)])
 }
 
-/// The node's own result: means of all blocks, then variances if asked for.
-pub fn lower(lowering: &mut Lowering, node: NodeId, variance: bool) {
+/// The node's own result: means of all blocks, then variances.
+pub fn lower(lowering: &mut Lowering, node: NodeId) {
     let output = lowering.output(node);
-    record(lowering, node, output, variance);
+    record(lowering, node, output);
 }
 
-/// The moments of a node's first input into `output`: means of all blocks, then variances if asked for.
-pub(super) fn record(lowering: &mut Lowering, node: NodeId, output: Operand, variance: bool) {
+/// The moments of a node's first input into `output`: means of all blocks, then variances.
+pub(super) fn record(lowering: &mut Lowering, node: NodeId, output: Operand) {
     let graph = lowering.graph;
     let input = graph.node(graph.node(node).inputs[0]);
     let (pixels, blocks) = (input.shape.pixels(), input.shape.blocks());
@@ -49,8 +49,7 @@ pub(super) fn record(lowering: &mut Lowering, node: NodeId, output: Operand, var
     let chunks = pixels.div_ceil(chunk);
     let name = format!("{} (partial moments)", graph.node(node).name);
     let partials = Operand::Buffer(lowering.buffer(name.clone(), (chunks * blocks * 32) as u64));
-    let params =
-        Params { pixels: pixels as u32, blocks: blocks as u32, chunk: chunk as u32, chunks: chunks as u32 };
+    let params = Params { pixels: pixels as u32, blocks: blocks as u32, chunk: chunk as u32, chunks: chunks as u32 };
     let params = bytemuck::bytes_of(&params).to_vec();
     let parts = StepParts {
         params: params.clone(),
@@ -68,5 +67,5 @@ pub(super) fn record(lowering: &mut Lowering, node: NodeId, output: Operand, var
         workgroups: [1, blocks as u32, 1],
         cost: Cost { flops: (chunks * blocks * 24) as u64, bytes: (chunks * blocks * 32) as u64 },
     };
-    lowering.step(node, merge(variance), parts);
+    lowering.step(node, merge(), parts);
 }

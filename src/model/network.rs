@@ -293,8 +293,12 @@ impl<'a> Builder<'a> {
         let named = |name: String| format!("{prefix}{name}");
         let Shape { height, width, .. } = self.graph.node(x).shape;
         let (mut total, mut coarser) = (x, None);
+        // Side by side, for one kernel makes them all; and no level but the last needs the whole map then.
+        let mut pools = [x; POOLS.len()];
         for (level, size) in POOLS.into_iter().enumerate() {
-            let mut y = self.push(named(format!("pool.{level}")), Op::AvgPool { size }, &[x])?;
+            pools[level] = self.push(named(format!("pool.{level}")), Op::AvgPool { size }, &[x])?;
+        }
+        for (level, mut y) in pools.into_iter().enumerate() {
             if let Some(coarser) = coarser {
                 let Shape { height, width, .. } = self.graph.node(coarser).shape;
                 let twice = self.upsample(named(format!("finer.{level}")), coarser, 2 * height, 2 * width)?;

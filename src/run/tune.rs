@@ -1,7 +1,9 @@
 //! What measuring a device shows: whether its kernels agree with the plain ones, and which is fastest for what.
 
 use super::{RunError, TensorSession, target};
-use crate::compile::{Choice, Reason, alone, assign_elements, candidates, check_key, choose, key};
+use crate::compile::{
+    Choice, Reason, alone, assign_elements, block, block_candidates, candidates, check_key, choose, choose_block, key,
+};
 use crate::gpu::{Gpu, Preferences};
 use crate::graph::{Conv2d, ConvTranspose2d, Epilogue, Graph, NodeId, Op};
 use crate::kernels::Target;
@@ -10,13 +12,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The convolutions of a graph that are one to the choice of kernels.
+/// The convolutions, or residual blocks, of a graph that are one to the choice of kernels.
 #[derive(Clone, Debug)]
 pub struct Kind {
     /// What they have in common.
     pub key: String,
-    /// The first of them.
-    pub node: NodeId,
+    /// The first of them: a convolution, or both of a block.
+    pub nodes: Vec<NodeId>,
     /// How many there are.
     pub count: usize,
     /// The kernels that compute them.
@@ -25,23 +27,33 @@ pub struct Kind {
     pub choice: Choice,
 }
 
-/// The kinds of convolutions of a graph whose passes are done, with the kernels that a target gives them.
+/// The kinds of convolutions and residual blocks of a graph whose passes are done, with the kernels that a target gives
+/// them; blocks last.
 pub fn kinds(graph: &Graph, precision: Element, target: &Target) -> Vec<Kind> {
     let mut graph = graph.clone();
     assign_elements(&mut graph, precision);
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut kinds: Vec<Kind> = vec![];
-    for node in (0..graph.nodes.len()).map(NodeId) {
-        let Some(key) = key(&graph, precision, node) else { continue };
+    let mut count = |key: String, nodes: &[NodeId], chosen: &dyn Fn() -> (Vec<&'static str>, Choice)| {
         if let Some(&place) = places.get(&key) {
             kinds[place].count += 1;
-            continue;
+            return;
         }
         places.insert(key.clone(), kinds.len());
-        let candidates = candidates(&graph, precision, target, node);
-        let choice = choose(&graph, precision, target, node);
-        kinds.push(Kind { key, node, count: 1, candidates, choice });
+        let (candidates, choice) = chosen();
+        kinds.push(Kind { key, nodes: nodes.to_vec(), count: 1, candidates, choice });
+    };
+    for node in (0..graph.nodes.len()).map(NodeId) {
+        if let Some(key) = key(&graph, precision, node) {
+            let chosen = || (candidates(&graph, precision, target, node), choose(&graph, precision, target, node));
+            count(key, &[node], &chosen);
+        }
+        if let Some((nodes, key)) = block(&graph, precision, node) {
+            count(key.clone(), &nodes, &|| (block_candidates(), choose_block(precision, target, &key)));
+        }
     }
+    // A block is compared with the best kernels for its convolutions, so those are timed before it.
+    kinds.sort_by_key(|kind| kind.nodes.len());
     kinds
 }
 
@@ -63,14 +75,14 @@ pub struct Timing {
     pub result: FeatureMap<f32>,
 }
 
-/// The convolution of a kind alone, and what goes in, the same each time.
+/// The convolution or block of a kind alone, and what goes in, the same each time.
 ///
 /// # Errors
 /// None for a graph that was built.
 pub fn sample(graph: &Graph, precision: Element, kind: &Kind) -> Result<(Graph, Vec<FeatureMap<f32>>), RunError> {
     let mut graph = graph.clone();
     assign_elements(&mut graph, precision);
-    let graph = alone(&graph, precision, kind.node).map_err(crate::compile::PlanError::from)?;
+    let graph = alone(&graph, precision, &kind.nodes).map_err(crate::compile::PlanError::from)?;
     let inputs = inputs(&graph);
     Ok((graph, inputs))
 }
@@ -135,7 +147,10 @@ pub fn prepare(
             kinds(graph, precision, &target(gpu, false)).iter().map(|kind| kind.choice.kernel).collect();
         chosen.sort_unstable();
         chosen.dedup();
-        chosen.retain(|kernel| !known.agrees.contains_key(&check_key(kernel, precision)));
+        // What is no kernel of its own has nothing to be compared.
+        chosen.retain(|kernel| {
+            crate::compile::CHOICES.contains(kernel) && !known.agrees.contains_key(&check_key(kernel, precision))
+        });
         if chosen.is_empty() {
             break;
         }
@@ -177,6 +192,9 @@ fn tune(
     for (index, kind) in open.iter().enumerate() {
         let Some(left) = budget.checked_sub(started.elapsed()) else { break };
         let portion = left / ((open.len() - index) * kind.candidates.len()) as u32;
+        if kind.nodes.len() > 1 {
+            gpu.prefer(known.clone());
+        }
         let sample = sample(graph, precision, kind)?;
         let mut fastest: Option<Timing> = None;
         for kernel in &kind.candidates {
@@ -194,7 +212,11 @@ fn tune(
 
 /// Whether a kernel agrees with the plain one on a small map that fills neither its tiles nor its lanes.
 fn agrees(gpu: &Arc<Gpu>, kernel: &str, precision: Element) -> Result<bool, RunError> {
-    let graph = if kernel.starts_with("conv_transpose2d") { transposed() } else { convolution() };
+    let graph = match kernel {
+        "residual_block" => residual_block(),
+        "conv_transpose2d" | "conv_transpose2d_broadcast" => transposed(),
+        _ => convolution(),
+    };
     let graph = graph.map_err(crate::compile::PlanError::from)?;
     let inputs = inputs(&graph);
     let run = |target: Target| TensorSession::with_target(gpu, &graph, precision, target)?.run(&inputs);
@@ -224,6 +246,22 @@ fn convolution() -> Result<Graph, crate::graph::GraphError> {
     let epilogue = Epilogue { gelu: true, residual: true };
     let op = Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 1, padding: 1, epilogue });
     let made = graph.push("convolution", op, &[x, residual])?;
+    graph.output("output", made, false);
+    Ok(graph)
+}
+
+fn residual_block() -> Result<Graph, crate::graph::GraphError> {
+    let mut graph = Graph::new();
+    let x = graph.input("x", Shape::new(11, 21, 20), false);
+    let mut made = x;
+    for (shape, gelu) in [([24, 20, 3, 3], true), ([20, 24, 3, 3], false)] {
+        let weight = graph.weight("weight", values(&shape, 0.1));
+        let bias = Some(graph.weight("bias", values(&shape[..1], 1.0)));
+        let epilogue = Epilogue { gelu, residual: !gelu };
+        let op = Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 1, padding: 1, epilogue });
+        // The second takes what the first made, and x again.
+        made = graph.push("convolution", op, &[made, x][usize::from(gelu)..])?;
+    }
     graph.output("output", made, false);
     Ok(graph)
 }

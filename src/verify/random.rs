@@ -25,6 +25,7 @@ pub const OPS: &[&str] = &[
     "gelu",
     "add",
     "avg_pool",
+    "pool_pyramid",
     "upsample_sum",
     "nearest_half",
     "instance_norm",
@@ -37,6 +38,7 @@ pub const OPS: &[&str] = &[
     "filter_taps",
     "dynamic_filter",
     "reflect_pad",
+    "residual_block",
 ];
 
 /// A case of one of [`OPS`], the same for the same seed.
@@ -100,6 +102,9 @@ impl Maker {
     }
 
     fn build(&mut self, op: &str) -> Result<String, GraphError> {
+        if op == "pool_pyramid" {
+            return self.pool_pyramid();
+        }
         let (op, inputs) = match op {
             "conv2d" => self.conv2d(),
             "conv_transpose2d" => {
@@ -119,6 +124,7 @@ impl Maker {
                 (Op::AvgPool { size }, vec![self.input(x)])
             }
             "upsample_sum" => self.upsample_sum(),
+            "residual_block" => self.residual_block()?,
             "filter_taps" => self.filter_taps(),
             "dynamic_filter" => self.dynamic_filter(),
             "normalise" => {
@@ -181,6 +187,33 @@ impl Maker {
         (Op::Conv2d(Conv2d { weight, bias, kernel, stride, padding, epilogue }), inputs)
     }
 
+    /// The pools of one map, in any order, each an output.
+    fn pool_pyramid(&mut self) -> Result<String, GraphError> {
+        let shape = Shape::new(7 + self.side(), 7 + self.side(), self.channels());
+        let x = self.input(shape);
+        let mut sizes = [2, 4, 8];
+        self.rng.shuffle(&mut sizes);
+        for size in sizes {
+            let pool = self.graph.push(format!("pool {size}"), Op::AvgPool { size }, &[x])?;
+            self.graph.output(format!("pool {size}"), pool, false);
+        }
+        Ok(format!("pool_pyramid {shape}"))
+    }
+
+    /// The second convolution of a residual block, after the first.
+    fn residual_block(&mut self) -> Result<(Op, Vec<NodeId>), GraphError> {
+        let (x, middle) = (self.shape(), self.channels());
+        let input = self.input(x);
+        let conv = |maker: &mut Self, out: usize, inputs: usize, epilogue: Epilogue| {
+            let (weight, bias) = (maker.convolution(out, inputs, 3), Some(maker.weight(&[out], 1.0)));
+            Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 1, padding: 1, epilogue })
+        };
+        let first = conv(self, middle, x.channels, Epilogue { gelu: true, residual: false });
+        let first = self.graph.push("first", first, &[input])?;
+        let second = conv(self, x.channels, middle, Epilogue { gelu: false, residual: true });
+        Ok((second, vec![first, input]))
+    }
+
     fn upsample_sum(&mut self) -> (Op, Vec<NodeId>) {
         let out = self.shape();
         let base = self.rng.bool();
@@ -198,9 +231,14 @@ impl Maker {
         let weight = self.weight(&[groups * 9, channels, 1, 1], 1.0);
         let bias = self.weight(&[groups * 9], 1.0);
         let activation = self.pick(&[Activation::Tanh, Activation::Softmax, Activation::SoftmaxTanh]);
-        let mean = self.input(Shape::new(1, 1, channels));
-        // Statistics reach the kernel in f32, by way of a mean.
-        let mean = self.graph.push("mean", Op::GlobalMean, &[mean]).unwrap_or(mean);
+        let x = Shape { channels, ..self.shape() };
+        let x = self.input(x);
+        // Statistics reach the kernel in f32, by way of a mean; of one that others read before it, it takes no part.
+        let mean = self.graph.push("mean", Op::GlobalMean, &[x]).unwrap_or(x);
+        if self.rng.bool() {
+            let early = self.graph.push("early", Op::Gelu, &[mean]).unwrap_or(mean);
+            self.graph.output("early", early, false);
+        }
         (Op::FilterTaps(TapWeights { weight, bias, groups, activation }), vec![mean])
     }
 
