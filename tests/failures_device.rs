@@ -112,11 +112,11 @@ fn a_shader_refused_is_an_error_and_no_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("out.png");
     for (broken, word) in [
-        ("@compute fn main( {", "avg_pool"),
-        ("@compute @workgroup_size(1) fn main() { let x: u32 = 1.5f; }", "avg_pool"),
-        ("@compute @workgroup_size(100000) fn main() { }", "avg_pool"),
+        ("@compute fn main( {", "dynamic_filter"),
+        ("@compute @workgroup_size(1) fn main() { let x: u32 = 1.5f; }", "dynamic_filter"),
+        ("@compute @workgroup_size(100000) fn main() { }", "dynamic_filter"),
     ] {
-        std::fs::write(folder.path().join("avg_pool.wgsl"), broken).expect("writes");
+        std::fs::write(folder.path().join("dynamic_filter.wgsl"), broken).expect("writes");
         let input = "tests/data/photos/hazy.png";
         let done = irnext(&["restore", input, "-o", text(&out), "--shaders", text(folder.path())]);
         refused(&done, &out, &[word, "shader"]);
