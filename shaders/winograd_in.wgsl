@@ -7,6 +7,7 @@
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 @if(f32) import package::shared::single::{Stored, decode};
 @if(!f32) import package::shared::half::{Stored, decode};
+import package::shared::single::{Stored as Transformed, encode as encode_transformed};
 @if(native_f16) enable f16;
 
 struct Params {
@@ -23,7 +24,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> first: array<Stored>;
 @if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Stored>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> output: array<Transformed>;
 
 override WORKGROUP: u32 = 64;
 
@@ -73,12 +74,12 @@ fn row(y: u32, x: u32, block: u32) -> Six {
 fn store(column: u32, at: u32, v: Six) {
     let t = transform(v);
     let stride = params.tiles * params.in_blocks;
-    output[column * stride + at] = t.a;
-    output[(6u + column) * stride + at] = t.b;
-    output[(12u + column) * stride + at] = t.c;
-    output[(18u + column) * stride + at] = t.d;
-    output[(24u + column) * stride + at] = t.e;
-    output[(30u + column) * stride + at] = t.f;
+    output[column * stride + at] = encode_transformed(t.a);
+    output[(6u + column) * stride + at] = encode_transformed(t.b);
+    output[(12u + column) * stride + at] = encode_transformed(t.c);
+    output[(18u + column) * stride + at] = encode_transformed(t.d);
+    output[(24u + column) * stride + at] = encode_transformed(t.e);
+    output[(30u + column) * stride + at] = encode_transformed(t.f);
 }
 
 @compute @workgroup_size(WORKGROUP)

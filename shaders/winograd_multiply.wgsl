@@ -4,6 +4,7 @@
 // Layout: inputs [place][tile][input block], weights [place][input block][output block][4 inputs] of 4 outputs each,
 // products [place][tile][output block]; all f32.
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
+import package::shared::single::{Stored, decode, encode};
 
 struct Params {
     tiles: u32,
@@ -14,9 +15,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> input: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> input: array<Stored>;
+@group(0) @binding(2) var<storage, read> weight: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> output: array<Stored>;
 
 // One input block's share of 4 output channels.
 fn product(sum: vec4<f32>, x: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
@@ -25,7 +26,7 @@ fn product(sum: vec4<f32>, x: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
 
 fn store(place: u32, tile: u32, block: u32, sum: vec4<f32>) {
     if (tile < params.tiles) {
-        output[(place * params.tiles + tile) * params.out_blocks + block] = sum;
+        output[(place * params.tiles + tile) * params.out_blocks + block] = encode(sum);
     }
 }
 
@@ -51,11 +52,11 @@ fn main(@builtin(subgroup_invocation_id) lane: u32, @builtin(workgroup_id) group
     var s28 = vec4<f32>(); var s29 = vec4<f32>(); var s30 = vec4<f32>(); var s31 = vec4<f32>();
     for (var i = 0u; i < params.in_blocks; i++) {
         let at = ((place * params.in_blocks + i) * params.out_blocks + column) * 4u;
-        let w = mat4x4<f32>(weight[at], weight[at + 1u], weight[at + 2u], weight[at + 3u]);
-        let v0 = input[t0 + i];
-        let v1 = input[t1 + i];
-        let v2 = input[t2 + i];
-        let v3 = input[t3 + i];
+        let w = mat4x4<f32>(decode(weight[at]), decode(weight[at + 1u]), decode(weight[at + 2u]), decode(weight[at + 3u]));
+        let v0 = decode(input[t0 + i]);
+        let v1 = decode(input[t1 + i]);
+        let v2 = decode(input[t2 + i]);
+        let v3 = decode(input[t3 + i]);
         s0 = product(s0, subgroupBroadcast(v0, 0u), w);
         s1 = product(s1, subgroupBroadcast(v0, 1u), w);
         s2 = product(s2, subgroupBroadcast(v0, 2u), w);

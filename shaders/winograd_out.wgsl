@@ -5,6 +5,7 @@
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 @if(f32) import package::shared::single::{Stored, decode, encode};
 @if(!f32) import package::shared::half::{Stored, decode, encode};
+import package::shared::single::{Stored as Product, decode as decode_product};
 @if(gelu) import package::shared::gelu::gelu;
 @if(native_f16) enable f16;
 
@@ -19,7 +20,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> input: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> input: array<Product>;
 @if(bias) @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 @if(residual) @group(0) @binding(3) var<storage, read_write> residual: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> output: array<Stored>;
@@ -45,12 +46,16 @@ fn transform(m0: vec4<f32>, m1: vec4<f32>, m2: vec4<f32>, m3: vec4<f32>, m4: vec
     );
 }
 
+fn product(at: u32) -> vec4<f32> {
+    return decode_product(input[at]);
+}
+
 fn row(place: u32, at: u32) -> Four {
     let stride = params.tiles * params.out_blocks;
     let start = place * stride + at;
     return transform(
-        input[start], input[start + stride], input[start + 2u * stride],
-        input[start + 3u * stride], input[start + 4u * stride], input[start + 5u * stride],
+        product(start), product(start + stride), product(start + 2u * stride),
+        product(start + 3u * stride), product(start + 4u * stride), product(start + 5u * stride),
     );
 }
 

@@ -164,3 +164,23 @@ fn a_block_is_one_kernel_where_that_was_faster() {
     known.agrees.insert(check_key("residual_block", Element::F16), false);
     assert_eq!(chosen(&known), (apart, 0, steps));
 }
+
+/// A layer of few channels gets the kernel that leaves no lane idle on them, and a wider one doesn't.
+#[test]
+fn few_channels_have_their_own_kernel() {
+    for (width, kernel) in [(16, "conv2d_pairs"), (32, "conv2d_broadcast")] {
+        let network = random_model(Config::new(width, 1, Activation::Tanh, MeanKind::Global));
+        let mut graph = network.graph(64, 64).expect("builds");
+        assign_elements(&mut graph, Element::F16);
+        let id = (0..graph.nodes.len())
+            .map(NodeId)
+            .find(|&id| graph.node(id).name == "Encoder.0.layers.0.main.2.main.0")
+            .expect("the network has it");
+        let target = Target { subgroup: Some(8), ..Target::default() };
+        let choice = choose(&graph, Element::F16, &target, id);
+        assert_eq!(choice, Choice { kernel, reason: Reason::Heuristic });
+        // Subgroups of 4 lanes can't run it.
+        let four = choose(&graph, Element::F16, &Target { subgroup: Some(4), ..target }, id);
+        assert_eq!(four, Choice { kernel: "conv2d_tiled", reason: Reason::Heuristic });
+    }
+}

@@ -16,7 +16,10 @@ fn inexpressible(target: &str, source: &str) -> Option<&'static str> {
         return Some("naga writes no cooperative matrices in HLSL or GLSL");
     }
     // GLSL ES and core GLSL have no 16-bit float type; a device on such a backend gets the packed form.
-    (target == "glsl" && source.contains("f16>")).then_some("GLSL has no f16 type")
+    if target == "glsl" && source.contains("f16>") {
+        return Some("GLSL has no f16 type");
+    }
+    (target == "glsl" && source.contains("u64")).then_some("GLSL has no 64-bit integers")
 }
 
 /// The module with its `override` constants set.
@@ -25,6 +28,7 @@ fn validated(variant: &Variant, source: &str) -> (Module, ModuleInfo) {
         naga::front::wgsl::parse_str(source).unwrap_or_else(|e| panic!("{variant}: {}", e.emit_to_string(source)));
     let capabilities = Capabilities::SHADER_FLOAT16
         | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+        | Capabilities::SHADER_INT64
         | Capabilities::SUBGROUP
         | Capabilities::COOPERATIVE_MATRIX;
     let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -103,8 +107,8 @@ fn every_variant_validates_and_translates() {
         let variants = (kernel.variants)();
         assert!(!variants.is_empty(), "{} lists no variant", kernel.name);
         for variant in variants {
-            for native_f16 in [false, true] {
-                let source = shaders.compose(&variant, native_f16).unwrap_or_else(|e| panic!("{e}"));
+            for (native_f16, wide) in [(false, false), (true, false), (false, true), (true, true)] {
+                let source = shaders.compose(&variant, native_f16, wide).unwrap_or_else(|e| panic!("{e}"));
                 let (module, info) = validated(&variant, &source);
                 for target in ["spirv", "msl", "hlsl", "glsl"] {
                     // Where naga lacks a feature altogether, it panics.
@@ -116,7 +120,9 @@ fn every_variant_validates_and_translates() {
                             *translated.entry(target).or_default() += 1;
                         }
                         (Err(_), Some(reason)) => *refused.entry(reason).or_default() += 1,
-                        (Err(error), None) => panic!("{variant} (native f16: {native_f16}) in {target}: {error}"),
+                        (Err(error), None) => {
+                            panic!("{variant} (native f16: {native_f16}, wide: {wide}) in {target}: {error}")
+                        }
                         (Ok(_), Some(reason)) => panic!("{variant} translates to {target} although {reason}"),
                     }
                 }

@@ -14,6 +14,7 @@ pub const CHOICES: &[&str] = &[
     "conv2d_shared",
     "conv2d_tiled",
     "conv2d_broadcast",
+    "conv2d_pairs",
     "winograd",
     "conv_transpose2d",
     "conv_transpose2d_broadcast",
@@ -92,7 +93,7 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
         (Op::Conv2d(_), "conv2d_matrix") => {
             precision == Element::F16 && target.matrix.is_some() && target.subgroup.is_some()
         }
-        (Op::Conv2d(_), "conv2d_broadcast") => broadcasts,
+        (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
         (Op::Conv2d(conv), "winograd") => broadcasts && winograd::computes(graph, precision, target, id, conv),
         (Op::ConvTranspose2d(_), "conv_transpose2d") => true,
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
@@ -186,6 +187,8 @@ fn heuristic(graph: &Graph, id: NodeId, all: &[&'static str]) -> Vec<&'static st
             "winograd" => pixels >= 1024 && in_blocks.min(out_blocks) >= 16,
             // A single block of channels leaves 7 lanes of 8 idle.
             "conv2d_broadcast" => pixels >= 4 && out_blocks > 1,
+            // More channels are what it reads its pixels again for.
+            "conv2d_pairs" => pixels >= 4 && (2..=4).contains(&out_blocks),
             // A 1×1 result has nothing to share.
             "conv2d_matrix" | "conv2d_shared" | "conv2d_tiled" => pixels >= 4,
             _ => true,

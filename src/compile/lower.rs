@@ -43,6 +43,7 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
             }
             match choose(graph, lowering.element, &lowering.target, id).kernel {
                 "conv2d" => kernels::conv2d::lower(lowering, id, conv),
+                "conv2d_pairs" => kernels::conv2d_pairs::lower(lowering, id, conv),
                 "conv2d_broadcast" => kernels::conv2d_broadcast::lower(lowering, id, conv),
                 "conv2d_matrix" => kernels::conv2d_matrix::lower(lowering, id, conv),
                 "conv2d_shared" => kernels::conv2d_shared::lower(lowering, id, conv),

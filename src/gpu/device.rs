@@ -71,6 +71,8 @@ pub struct Gpu {
     pub memory: Arc<Ledger>,
     /// Whether shaders may use native half precision.
     pub native_f16: bool,
+    /// Whether shaders read and write two words as one of 64 bits.
+    pub wide: bool,
     /// Whether passes can be timed.
     pub timestamps: bool,
     /// Lanes of every subgroup, where shaders may use subgroups and all have as many.
@@ -99,7 +101,7 @@ impl Gpu {
     }
 
     /// As [`Gpu::open`]; `native_f16: false` keeps half precision packed in words even where the adapter has it;
-    /// `limits` lower than the adapter's make it a weaker one.
+    /// `limits` lower than the adapter's make it a weaker one, without what WebGPU lacks.
     ///
     /// # Errors
     /// When the driver refuses.
@@ -114,6 +116,10 @@ impl Gpu {
             if opens && matrix_side(adapter).is_some() {
                 wanted |= Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
             }
+        }
+        // Software drivers take as long over a word of 64 bits as over one of 32.
+        if info.device_type == wgpu::DeviceType::Cpu && limits == adapter.limits() {
+            wanted |= Features::SHADER_INT64;
         }
         let features = adapter.features() & wanted;
         let descriptor = DeviceDescriptor {
@@ -154,6 +160,7 @@ impl Gpu {
             limits,
             memory: Arc::default(),
             native_f16: features.contains(Features::SHADER_F16),
+            wide: features.contains(Features::SHADER_INT64),
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             subgroup: (features.contains(Features::SUBGROUP) && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
@@ -193,7 +200,7 @@ impl Gpu {
         if let Some(pipeline) = pipelines.get(variant) {
             return Ok(Arc::clone(pipeline));
         }
-        let source = self.shaders.compose(variant, self.native_f16)?;
+        let source = self.shaders.compose(variant, self.native_f16, self.wide)?;
         let internal = self.device.push_error_scope(ErrorFilter::Internal);
         let validation = self.device.push_error_scope(ErrorFilter::Validation);
         let descriptor = wgpu::ShaderModuleDescriptor {

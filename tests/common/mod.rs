@@ -16,10 +16,13 @@ pub struct Devices {
 
 #[allow(dead_code, reason = "each test binary uses its share")]
 impl Devices {
-    /// The first two, with a name for messages.
+    /// Those that differ in how shaders read and write, with a name for messages.
     pub fn all(&self) -> Vec<(&'static str, Arc<Gpu>)> {
         let native = self.native.iter().map(|gpu| ("native f16", Arc::clone(gpu)));
-        native.chain([("packed f16", Arc::clone(&self.packed))]).collect()
+        let packed = [("packed f16", Arc::clone(&self.packed))];
+        assert!(!self.weak.wide, "WebGPU has no words of 64 bits");
+        let words = self.packed.wide.then(|| ("packed f16 in words of 32 bits", Arc::clone(&self.weak)));
+        native.chain(packed).chain(words).collect()
     }
 }
 
