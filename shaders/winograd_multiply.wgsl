@@ -1,5 +1,5 @@
-// The products of a Winograd convolution, for devices whose subgroups have 8 lanes: one matrix product for each of the 36
-// places of a transformed tile. A subgroup makes 32 tiles × 32 output channels as in conv2d_broadcast.wgsl.
+// The products of a Winograd convolution, for devices whose subgroups have 8 lanes: one matrix product for each of the
+// places of a transformed tile, 36 or 16. A subgroup makes 32 tiles × 32 output channels as in conv2d_broadcast.wgsl.
 //
 // Layout: inputs [place][tile][input block], weights [place][input block][output block][4 inputs] of 4 outputs each,
 // products [place][tile][output block]; all f32.

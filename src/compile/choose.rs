@@ -16,6 +16,7 @@ pub const CHOICES: &[&str] = &[
     "conv2d_broadcast",
     "conv2d_pairs",
     "winograd",
+    "winograd_f2",
     "conv_transpose2d",
     "conv_transpose2d_broadcast",
     BLOCK,
@@ -94,7 +95,10 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
             precision == Element::F16 && target.matrix.is_some() && target.subgroup.is_some()
         }
         (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
-        (Op::Conv2d(conv), "winograd") => broadcasts && winograd::computes(graph, precision, target, id, conv),
+        (Op::Conv2d(conv), "winograd" | "winograd_f2") => {
+            let form = if *kernel == "winograd" { winograd::Form::Four } else { winograd::Form::Two };
+            broadcasts && winograd::computes(graph, precision, target, id, conv, form)
+        }
         (Op::ConvTranspose2d(_), "conv_transpose2d") => true,
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
         _ => false,
@@ -183,6 +187,8 @@ fn heuristic(graph: &Graph, id: NodeId, all: &[&'static str]) -> Vec<&'static st
         let sources = &node.inputs[..conv.sources(node.inputs.len())];
         let in_blocks: usize = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
         ranked.retain(|&kernel| match kernel {
+            // On software drivers one of the others is faster; tuning may find otherwise elsewhere.
+            "winograd_f2" => false,
             // Below 64 channels the transforms cost more than they save; a few tiles leave lanes idle.
             "winograd" => pixels >= 1024 && in_blocks.min(out_blocks) >= 16,
             // A single block of channels leaves 7 lanes of 8 idle.

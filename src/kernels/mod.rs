@@ -65,6 +65,8 @@ kernels! {
     reflect_pad
     residual_block
     upsample_sum
+    winograd_f2_in
+    winograd_f2_out
     winograd_in
     winograd_multiply
     winograd_out

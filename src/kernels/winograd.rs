@@ -1,6 +1,6 @@
-//! The 3×3 convolution of stride 1 as Winograd's F(4×4, 3×3): a quarter of the multiplications of a direct one, in f32.
-//! Three kernels over a workspace: transform the input's 6×6 tiles, one matrix product for each of their 36 places,
-//! transform back. A large map goes through the workspace a few rows of tiles at a time, so that it stays in cache.
+//! The 3×3 convolution of stride 1 as Winograd's F(4×4, 3×3), a quarter of the multiplications of a direct one, or
+//! F(2×2, 3×3), four ninths of them and a smaller error; in f32. Three kernels over a workspace: transform the input's
+//! tiles, one matrix product for each of their places, transform back. A large map goes through the workspace a few rows of tiles at a time, so that it stays in cache.
 
 use super::constants::pack_convolution;
 use super::lowering::WORKGROUP;
@@ -8,11 +8,29 @@ use super::{Lowering, Target, winograd_in, winograd_multiply, winograd_out};
 use crate::graph::{Conv2d, Graph, NodeId, WeightId};
 use crate::tensor::{Element, Tensor};
 
-/// Pixels of a tile's side that a tile makes.
-pub(super) const MADE: usize = 4;
+/// Which of the algorithms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// F(2×2, 3×3), over tiles of 4×4.
+    Two,
+    /// F(4×4, 3×3), over tiles of 6×6.
+    Four,
+}
 
-/// Places of a transformed tile.
-pub(super) const PLACES: usize = 36;
+impl Form {
+    /// Pixels of the side that a tile makes.
+    pub(super) fn made(self) -> usize {
+        match self {
+            Form::Two => 2,
+            Form::Four => 4,
+        }
+    }
+
+    /// Places of a transformed tile.
+    pub(super) fn places(self) -> usize {
+        (self.made() + 2) * (self.made() + 2)
+    }
+}
 
 /// Bytes that each half of the workspace may take (one row of tiles may take more).
 const WORKSPACE: usize = 8 << 20;
@@ -20,6 +38,8 @@ const WORKSPACE: usize = 8 << 20;
 /// What the kernels of a convolution share: some rows of its tiles.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
+    /// The algorithm that they are for.
+    pub form: Form,
     /// Tiles of a row.
     pub across: usize,
     /// The first row.
@@ -29,36 +49,37 @@ pub(super) struct Tiles {
 }
 
 /// Whether it computes this convolution of a graph whose elements are assigned.
-pub fn computes(graph: &Graph, precision: Element, target: &Target, node: NodeId, conv: &Conv2d) -> bool {
+pub fn computes(graph: &Graph, precision: Element, target: &Target, node: NodeId, conv: &Conv2d, form: Form) -> bool {
     let out = graph.node(node);
     let sources = &out.inputs[..conv.sources(out.inputs.len())];
     let in_blocks: usize = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
     let elements = graph.node(out.inputs[0]).element == out.element && out.element == precision;
     // A row of tiles is the least that a dispatch takes.
-    let groups = (out.shape.width.div_ceil(MADE) * in_blocks.max(out.shape.blocks())).div_ceil(WORKGROUP as usize);
+    let groups =
+        (out.shape.width.div_ceil(form.made()) * in_blocks.max(out.shape.blocks())).div_ceil(WORKGROUP as usize);
     conv.kernel == 3 && conv.stride == 1 && conv.padding == 1 && elements && groups <= target.max_workgroups as usize
 }
 
 /// Three dispatches for every portion of the map.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let sources: Vec<usize> =
         out.inputs[..conv.sources(out.inputs.len())].iter().map(|&id| graph.node(id).shape.channels).collect();
     let in_blocks: usize = sources.iter().map(|channels| channels.div_ceil(4)).sum();
     let out_blocks = out.shape.blocks();
-    let [down, across] = [out.shape.height, out.shape.width].map(|side| side.div_ceil(MADE));
-    let row_bytes = PLACES * across * in_blocks.max(out_blocks) * 16;
+    let [down, across] = [out.shape.height, out.shape.width].map(|side| side.div_ceil(form.made()));
+    let row_bytes = form.places() * across * in_blocks.max(out_blocks) * 16;
     // Portions of equal size.
     let portions = down.div_ceil((WORKSPACE / row_bytes).max(1));
     let rows = down.div_ceil(portions);
-    let most = (PLACES * across * rows * 16) as u64;
+    let most = (form.places() * across * rows * 16) as u64;
     let transformed = lowering.buffer(format!("{} (transformed)", out.name), most * in_blocks as u64);
     let products = lowering.buffer(format!("{} (products)", out.name), most * out_blocks as u64);
-    let weight = lowering.constants.get(&format!("winograd {} {sources:?}", conv.weight.0), || {
-        pack_convolution(&transform_weight(graph.tensor(conv.weight)), &sources, false, Element::F32)
+    let weight = lowering.constants.get(&format!("winograd {form:?} {} {sources:?}", conv.weight.0), || {
+        pack_convolution(&transform_weight(graph.tensor(conv.weight), form), &sources, false, Element::F32)
     });
     for first_row in (0..down).step_by(rows) {
-        let tiles = Tiles { across, first_row, count: across * rows.min(down - first_row) };
+        let tiles = Tiles { form, across, first_row, count: across * rows.min(down - first_row) };
         winograd_in::lower(lowering, node, sources.len(), tiles, transformed);
         winograd_multiply::lower(lowering, node, tiles, [in_blocks, out_blocks], [transformed, products], weight);
         winograd_out::lower(lowering, node, conv, tiles, products);
@@ -67,7 +88,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
 
 /// The share of a node's whole that falls to `tiles`.
 pub(super) fn share(whole: u64, lowering: &Lowering, node: NodeId, tiles: Tiles) -> u64 {
-    let all = lowering.graph.node(node).shape.height.div_ceil(MADE) * tiles.across;
+    let all = lowering.graph.node(node).shape.height.div_ceil(tiles.form.made()) * tiles.across;
     (u128::from(whole) * tiles.count as u128 / all.max(1) as u128) as u64
 }
 
@@ -76,23 +97,27 @@ pub(super) fn multiply_adds(lowering: &Lowering, node: NodeId, weight: WeightId)
     (lowering.graph.node(node).shape.pixels() * lowering.graph.tensor(weight).data().len()) as u64
 }
 
-/// G·g·Gᵀ of every 3×3 kernel, for the points 0, 1, −1, 2, −1/2 and ∞ of the shaders, in f64.
-fn transform_weight(weight: &Tensor) -> Tensor {
-    const G: [[f64; 3]; 6] = [
-        [1.0, 0.0, 0.0],
-        [-1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0],
-        [1.0 / 3.0, -1.0 / 3.0, 1.0 / 3.0],
-        [1.0 / 15.0, 2.0 / 15.0, 4.0 / 15.0],
-        [-16.0 / 15.0, 8.0 / 15.0, -4.0 / 15.0],
-        [0.0, 0.0, 1.0],
-    ];
+/// G·g·Gᵀ of every 3×3 kernel, in f64, for the points of the shaders: 0, 1, −1 and ∞, and of the larger form 2 and −1/2
+/// before ∞.
+fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
+    let g: &[[f64; 3]] = match form {
+        Form::Two => &[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]],
+        Form::Four => &[
+            [1.0, 0.0, 0.0],
+            [-1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0],
+            [1.0 / 3.0, -1.0 / 3.0, 1.0 / 3.0],
+            [1.0 / 15.0, 2.0 / 15.0, 4.0 / 15.0],
+            [-16.0 / 15.0, 8.0 / 15.0, -4.0 / 15.0],
+            [0.0, 0.0, 1.0],
+        ],
+    };
     let row = |g: &[f64; 3], a: f64, b: f64, c: f64| g[0] * a + g[1] * b + g[2] * c;
-    let kernel = |k: &[f32]| {
+    let kernel = |k: &[f32]| -> Vec<f32> {
         let k: Vec<f64> = k.iter().map(|&value| f64::from(value)).collect();
-        let columns = G.map(|g| [0, 1, 2].map(|x| row(&g, k[x], k[3 + x], k[6 + x])));
-        columns.into_iter().flat_map(|[a, b, c]| G.map(|g| row(&g, a, b, c) as f32))
+        let columns = g.iter().map(|g| [0, 1, 2].map(|x| row(g, k[x], k[3 + x], k[6 + x])));
+        columns.flat_map(|[a, b, c]| g.iter().map(move |g| row(g, a, b, c) as f32)).collect()
     };
     let data: Vec<f32> = weight.data().chunks_exact(9).flat_map(kernel).collect();
-    let shape = [weight.shape()[0], weight.shape()[1], 6, 6];
-    Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("36 values for each kernel of 9"))
+    let shape = [weight.shape()[0], weight.shape()[1], g.len(), g.len()];
+    Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("a square of places for each kernel of 9"))
 }

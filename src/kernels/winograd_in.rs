@@ -1,7 +1,7 @@
 //! The input transform of Winograd convolutions.
 
 use super::lowering::WORKGROUP;
-use super::winograd::{Tiles, share};
+use super::winograd::{Form, Tiles, share};
 use super::{BufferId, Cost, Lowering, Operand, StepParts, combinations};
 use crate::gpu::Variant;
 use crate::graph::NodeId;
@@ -52,5 +52,9 @@ pub(super) fn lower(lowering: &mut Lowering, node: NodeId, sources: usize, tiles
         cost: Cost { flops: 0, bytes: share(read, lowering, node, tiles) },
     };
     let features = [("f32", x.element == Element::F32), ("two_inputs", sources == 2)];
-    lowering.step(node, Variant::new("winograd_in", &features), parts);
+    let shader = match tiles.form {
+        Form::Two => "winograd_f2_in",
+        Form::Four => "winograd_in",
+    };
+    lowering.step(node, Variant::new(shader, &features), parts);
 }

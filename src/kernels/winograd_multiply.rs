@@ -1,6 +1,6 @@
 //! The products of Winograd convolutions: a matrix product for each place of a transformed tile.
 
-use super::winograd::{PLACES, Tiles, multiply_adds, share};
+use super::winograd::{Tiles, multiply_adds, share};
 use super::{BufferId, Cost, Lowering, Operand, StepParts};
 use crate::gpu::Variant;
 use crate::graph::{NodeId, Op};
@@ -49,7 +49,7 @@ pub(super) fn lower(
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings: vec![(1, Operand::Buffer(input)), (2, weight), (3, Operand::Buffer(output))],
-        workgroups: [tile_count.div_ceil(TILES), 1, PLACES as u32 * out_groups],
+        workgroups: [tile_count.div_ceil(TILES), 1, tiles.form.places() as u32 * out_groups],
         cost,
     };
     lowering.step(node, Variant::new("winograd_multiply", &[]), parts);

@@ -1,7 +1,7 @@
 //! The output transform of Winograd convolutions, and their epilogue.
 
 use super::lowering::WORKGROUP;
-use super::winograd::{Tiles, share};
+use super::winograd::{Form, Tiles, share};
 use super::{BufferId, Cost, Lowering, Operand, StepParts, combinations};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
@@ -55,5 +55,9 @@ pub(super) fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, tiles:
         ("gelu", conv.epilogue.gelu),
         ("residual", conv.epilogue.residual),
     ];
-    lowering.step(node, Variant::new("winograd_out", &features), parts);
+    let shader = match tiles.form {
+        Form::Two => "winograd_f2_out",
+        Form::Four => "winograd_out",
+    };
+    lowering.step(node, Variant::new(shader, &features), parts);
 }
