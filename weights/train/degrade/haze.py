@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from .camera import camera
+from .camera import camera, spread
 
 
 def haze(rng, clear, depth):
     """The scattering model J t + A (1 - t), t = exp(-beta d), in display values as RESIDE has it."""
     if rng.random() < 0.05:
         return camera(rng, clear), clear  # a clear day must stay as it is
-    if rng.random() < 0.7:
+    if rng.random() < 0.35:
+        clear = background(rng, clear, depth)
+    if rng.random() < 0.8:
         clear = deepen(rng, clear)
     clearest = np.exp(rng.uniform(np.log(0.06), np.log(0.6)))  # how much of the farthest thing is left
     veil = rng.uniform(0, 0.5) * (rng.random() < 0.6)  # haze that already lies before the nearest thing
@@ -25,10 +27,28 @@ def haze(rng, clear, depth):
     return camera(rng, hazy), clear
 
 
+def background(rng, clear, depth):
+    """What is far lies out of focus or in less light, as behind a portrait or in a room; else haze over smooth dark
+    things would be met so seldom that it passes for a bright sky."""
+    if rng.random() < 0.7:
+        dim = 1 - rng.uniform(0.2, 0.9) * np.clip((depth - rng.uniform(0, 0.6)) * rng.uniform(2, 8), 0, 1)
+        clear = clear * dim
+    if rng.random() < 0.5:
+        reach = int(rng.integers(2, 8))
+        kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.float32) / (2 * reach + 1) ** 2
+        soft = spread(spread(clear, kernel), kernel)
+        beyond = np.clip((depth - rng.uniform(0.2, 0.8)) * 10, 0, 1)
+        clear = clear + beyond * (soft - clear)
+    return np.clip(clear, 0, 1).astype(np.float32)
+
+
 def deepen(rng, clear):
-    """Take a black level off.  Nearly every patch of a clear photograph has something dark or full of colour in it
-    (the dark channel prior); scenes have it less often, and would teach to leave a part of the haze."""
-    black = rng.random() * np.quantile(clear.min(0), rng.uniform(0.02, 0.4))
+    """Stronger colours and a lower black level.  Nearly every patch of a clear photograph has something dark or full of
+    colour in it (the dark channel prior); scenes have it less often, and would teach to leave a part of the haze."""
+    if rng.random() < 0.4:
+        grey = clear.mean(0, keepdims=True)
+        clear = (grey + rng.uniform(1, 1.8) * (clear - grey)).clip(0, 1)
+    black = rng.random() * np.quantile(clear.min(0), rng.uniform(0.02, 0.6))
     return ((clear - black) / (1 - black)).clip(0, 1)
 
 

@@ -15,7 +15,7 @@ def motion(rng, clear, depth):
     in_light = rng.random() < 0.7  # the rest is averaged in display values, as some sets are
     light = highlights(rng, linear(clear)) if in_light else clear
     path = shake(rng)
-    if rng.random() < 0.5:
+    if rng.random() < 0.65:
         blurred = spread(light, kernel(path))
     else:
         blurred = layered(rng, light, depth, path)
@@ -30,7 +30,8 @@ def shake(rng):
     pace = np.clip(1 + np.cumsum(rng.normal(0, 0.15, n)), 0.05, 3)
     path = np.cumsum(pace * np.array([np.sin(turn), np.cos(turn)]), 1)
     extent = np.ptp(path, 1).max()
-    path = path * (rng.uniform(2, 16) / extent)
+    # Mostly a few pixels: a small network that meets mostly long paths learns to do nothing.
+    path = path * (np.exp(rng.uniform(np.log(2), np.log(14))) / extent)
     path = path - path.mean(1, keepdims=True)
     return path * min(1, REACH / abs(path).max())
 
