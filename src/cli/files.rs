@@ -1,12 +1,14 @@
 //! From `IN… -o OUT` to a list of jobs: which picture goes where. Nothing is written here, and whatever would overwrite
 //! an input, another output or a file that is already there is refused before any work begins.
 
-use crate::photo::{Format, same_file};
+pub use super::files_error::FilesError;
+pub use super::inputs::Input;
+use super::inputs::{Found, exists, find};
+use crate::photo::Format;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
-use walkdir::WalkDir;
 
 /// One picture's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +38,6 @@ pub struct Naming {
     pub comparisons: bool,
 }
 
-/// Where a picture comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Input {
-    /// A file.
-    Path(PathBuf),
-    /// Standard input.
-    Stdin,
-}
-
 /// Where a picture goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -52,15 +45,6 @@ pub enum Output {
     Path(PathBuf),
     /// Standard output.
     Stdout,
-}
-
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Input::Path(path) => path.display().fmt(f),
-            Input::Stdin => f.write_str("standard input"),
-        }
-    }
 }
 
 impl fmt::Display for Output {
@@ -81,90 +65,6 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// How many pictures were left out since their outputs exist.
     pub skipped: usize,
-}
-
-/// Why there is no plan.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FilesError {
-    /// No IN at all.
-    #[error("no input: name files, folders or globs, or - for standard input")]
-    NoInput,
-    /// No OUT, and not from standard input either.
-    #[error("no output: say where with -o FILE, -o FOLDER/, -o - for standard output, or --suffix to put it beside")]
-    NoOutput,
-    /// An IN that isn't there.
-    #[error("{0}: no such file or folder")]
-    Missing(String),
-    /// A link whose end is not there.
-    #[error("{0}: is a link that leads nowhere, or in a circle; name the picture itself")]
-    DeadLink(PathBuf),
-    /// A glob without a match, or one that can't be parsed.
-    #[error("{0}: {1}")]
-    Glob(String, String),
-    /// A folder without pictures.
-    #[error("{0}: no pictures in this folder (looked for .png, .jpg, .webp, .tif and .bmp; hidden files are skipped)")]
-    EmptyFolder(PathBuf),
-    /// An IN that is a device, a pipe or a socket.
-    #[error("{0}: neither a file nor a folder (use - for standard input)")]
-    NotAFile(PathBuf),
-    /// `-` among several inputs.
-    #[error("standard input (-) cannot be combined with other inputs")]
-    StdinAmongOthers,
-    /// Several pictures into one stream or file.
-    #[error("{0} pictures cannot go into one output ({1}); name a folder, ending in /")]
-    ManyIntoOne(usize, String),
-    /// A folder into one file.
-    #[error("{0}: names a file, and the input is a folder; name a folder, ending in / if it looks like a file")]
-    FolderIntoFile(PathBuf),
-    /// An extension that can't be written.
-    #[error("{0}: this format cannot be written; use .png, .jpg, .webp, .tif or .bmp (or end in / to mean a folder)")]
-    UnknownOutput(PathBuf),
-    /// `--format` says another format than OUT's extension.
-    #[error("{0}: is no name of a {1} file, which --format asks for; leave one of the two out")]
-    FormatAndName(PathBuf, Format),
-    /// `--suffix` with an OUT that is a file, or a suffix that is no part of a name.
-    #[error("--suffix is a part of names (not `{0}`) in a folder or beside the inputs; leave it out to name one file")]
-    Suffix(String),
-    /// A comparison has no place beside standard output.
-    #[error("--compare puts a picture beside the result, and there is nothing beside standard output; use -o FILE")]
-    CompareStdout,
-    /// OUT lies in a folder that isn't there.
-    #[error("{0}: its folder does not exist; make it first")]
-    NoFolder(PathBuf),
-    /// OUT should be a folder and is a file.
-    #[error("{0}: is a file, and a folder is needed here")]
-    NotAFolder(PathBuf),
-    /// An output that is an input.
-    #[error("{output}: would write over the input {input}; choose another name or folder")]
-    OverInput {
-        /// The input.
-        input: String,
-        /// The output.
-        output: PathBuf,
-    },
-    /// Two inputs with one output.
-    #[error("{first} and {second} would both become {output}; restore them into different folders")]
-    Collision {
-        /// One input.
-        first: String,
-        /// The other.
-        second: String,
-        /// Their output.
-        output: PathBuf,
-    },
-    /// An output that is there already.
-    #[error("{path}: exists already{}; use --overwrite to replace or --skip-existing to go on", and_more(*.more))]
-    Exists {
-        /// The first such.
-        path: PathBuf,
-        /// How many more.
-        more: usize,
-    },
-}
-
-fn and_more(more: usize) -> String {
-    if more == 0 { String::new() } else { format!(", as do {more} other outputs") }
 }
 
 /// Makes the plan for `inputs` into `out`. Without `out`, standard input goes to standard output.
@@ -197,100 +97,6 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
         jobs.retain(|job| !matches!(&job.output, Output::Path(path) if exists(path)));
     }
     Ok(Plan { skipped: all - jobs.len(), jobs, warnings })
-}
-
-/// An input, and its place in the output folder if there is one.
-struct Found {
-    input: Input,
-    place: PathBuf,
-    from_folder: bool,
-}
-
-fn find<S: AsRef<OsStr>>(
-    inputs: &[S],
-    out: Option<&Path>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Found>, FilesError> {
-    let mut found = Vec::new();
-    for input in inputs {
-        let path = Path::new(input.as_ref());
-        if path == Path::new("-") {
-            if inputs.len() > 1 {
-                return Err(FilesError::StdinAmongOthers);
-            }
-            found.push(Found { input: Input::Stdin, place: "stdin.png".into(), from_folder: false });
-        } else if path.exists() {
-            enter(path, out, &mut found, warnings)?;
-        } else if exists(path) {
-            return Err(FilesError::DeadLink(path.to_owned()));
-        } else {
-            for path in expand(path)? {
-                enter(&path, out, &mut found, warnings)?;
-            }
-        }
-    }
-    if found.is_empty() { Err(FilesError::NoInput) } else { Ok(found) }
-}
-
-/// What a glob that the shell has left alone stands for, in order.
-fn expand(pattern: &Path) -> Result<Vec<PathBuf>, FilesError> {
-    let shown = pattern.display().to_string();
-    // A name that isn't Unicode is not matched as a glob; such a name reaches us from a shell, which expands by itself.
-    let Some(text) = pattern.to_str().filter(|text| text.contains(['*', '?', '['])) else {
-        return Err(FilesError::Missing(shown));
-    };
-    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
-    let paths = glob::glob_with(text, options).map_err(|error| FilesError::Glob(shown.clone(), error.to_string()))?;
-    let paths: Vec<_> =
-        paths.collect::<Result<_, _>>().map_err(|error| FilesError::Glob(shown.clone(), error.to_string()))?;
-    if paths.is_empty() { Err(FilesError::Glob(shown, "nothing matches".to_owned())) } else { Ok(paths) }
-}
-
-/// Adds a file, or the pictures in a folder and those below it.
-fn enter(
-    path: &Path,
-    out: Option<&Path>,
-    found: &mut Vec<Found>,
-    warnings: &mut Vec<String>,
-) -> Result<(), FilesError> {
-    if path.is_file() {
-        let name = path.file_name().ok_or_else(|| FilesError::NotAFile(path.to_owned()))?;
-        found.push(Found { input: Input::Path(path.to_owned()), place: place(name.into()), from_folder: false });
-        return Ok(());
-    }
-    if !path.is_dir() {
-        return Err(FilesError::NotAFile(path.to_owned()));
-    }
-    let before = found.len();
-    // With the output folder inside the input folder, a second run must not restore the first one's results.
-    let unwanted = |entry: &walkdir::DirEntry| {
-        entry.file_name().as_encoded_bytes().starts_with(b".")
-            || entry.file_type().is_dir() && out.is_some_and(|out| same_file(out, entry.path()))
-    };
-    let wanted = |entry: &walkdir::DirEntry| entry.depth() == 0 || !unwanted(entry);
-    for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(wanted) {
-        match entry {
-            Ok(entry)
-                if entry.file_type().is_file() && Format::from_path(entry.path()).is_some_and(Format::is_read) =>
-            {
-                let place = entry.path().strip_prefix(path).unwrap_or(entry.path()).to_owned();
-                found.push(Found { input: Input::Path(entry.into_path()), place, from_folder: true });
-            }
-            Ok(_) => (),
-            Err(error) => warnings.push(format!("skipped: {error}")),
-        }
-    }
-    if found.len() == before { Err(FilesError::EmptyFolder(path.to_owned())) } else { Ok(()) }
-}
-
-/// The name is kept, with `.png` behind it if it says no format that can be written.
-fn place(name: PathBuf) -> PathBuf {
-    if Format::from_path(&name).is_some() {
-        return name;
-    }
-    let mut name = name.into_os_string();
-    name.push(".png");
-    name.into()
 }
 
 fn to_stdout(found: &Found, naming: &Naming) -> Result<Job, FilesError> {
@@ -382,11 +188,6 @@ fn ends_in(path: &Path, suffix: &str) -> bool {
     let of_a_comparison = format!("{suffix}.before-after");
     let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
     stem.ends_with(suffix.as_bytes()) || stem.ends_with(of_a_comparison.as_bytes())
-}
-
-/// Whether there is anything of this name, be it a link that leads nowhere.
-fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }
 
 /// Whether the extension is a picture's, be it one that can't be written: nobody means a folder by `out.gif`.

@@ -7,6 +7,8 @@ mod devices;
 mod documents;
 mod eval;
 pub mod files;
+mod files_error;
+mod inputs;
 mod inspect;
 mod interrupt;
 mod models;
