@@ -93,7 +93,7 @@ random_shapes! {
 #[test]
 fn cooperative_matrices() {
     let Some(gpu) = devices().native.as_ref().filter(|gpu| gpu.matrix.is_some() && gpu.subgroup.is_some()) else {
-        println!("this adapter offers no cooperative matrices of half floats, so they are not tested");
+        common::not_tested(&devices().packed.name, "cooperative matrices of half floats (none offered)");
         return;
     };
     for seed in 0..16 {
