@@ -8,9 +8,10 @@ export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}" # without it Mesa complains on
 cd "$(dirname "$0")/.."
 
 cargo build --release --locked
-devices() { ./target/release/irnext devices --json; }
+# Not `grep -q`: it would leave at the first match, and under pipefail the program's broken pipe would count as a failure.
+adapter() { ./target/release/irnext devices --json | grep '"device"' >/dev/null; }
 
-if ! devices | grep -q '"device"'; then
+if ! adapter; then
   echo "no Vulkan adapter: installing Mesa's software driver" >&2
   if command -v apt-get >/dev/null; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -22,7 +23,7 @@ if ! devices | grep -q '"device"'; then
     echo "install a Vulkan driver (Mesa's lavapipe will do) and run this again" >&2
     exit 1
   fi
-  devices | grep -q '"device"' || { echo "still no Vulkan adapter after installing Mesa's driver" >&2; exit 1; }
+  adapter || { echo "still no Vulkan adapter after installing Mesa's driver" >&2; exit 1; }
 fi
 if ! command -v ffmpeg >/dev/null; then
   echo "no ffmpeg, which the tests of --video need: installing it" >&2
