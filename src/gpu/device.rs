@@ -72,7 +72,7 @@ pub struct Gpu {
     /// Whether shaders may use native half precision.
     pub native_f16: bool,
     /// Whether shaders read and write two words as one of 64 bits.
-    pub wide: bool,
+    pub words64: bool,
     /// Whether passes can be timed.
     pub timestamps: bool,
     /// Lanes of every subgroup, where shaders may use subgroups and all have as many.
@@ -160,7 +160,7 @@ impl Gpu {
             limits,
             memory: Arc::default(),
             native_f16: features.contains(Features::SHADER_F16),
-            wide: features.contains(Features::SHADER_INT64),
+            words64: features.contains(Features::SHADER_INT64),
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             subgroup: (features.contains(Features::SUBGROUP) && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
@@ -200,7 +200,7 @@ impl Gpu {
         if let Some(pipeline) = pipelines.get(variant) {
             return Ok(Arc::clone(pipeline));
         }
-        let source = self.shaders.compose(variant, self.native_f16, self.wide)?;
+        let source = self.shaders.compose(variant, self.native_f16, self.words64)?;
         let internal = self.device.push_error_scope(ErrorFilter::Internal);
         let validation = self.device.push_error_scope(ErrorFilter::Validation);
         let descriptor = wgpu::ShaderModuleDescriptor {

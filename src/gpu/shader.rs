@@ -115,7 +115,7 @@ impl Shaders {
     ///
     /// # Errors
     /// When the file is unknown, an import doesn't resolve, or the text doesn't parse.
-    pub fn compose(&self, variant: &Variant, native_f16: bool, wide: bool) -> Result<String, ShaderError> {
+    pub fn compose(&self, variant: &Variant, native_f16: bool, words64: bool) -> Result<String, ShaderError> {
         let failed = |reason: String| ShaderError::Compose { variant: variant.to_string(), reason };
         let mut resolver = VirtualResolver::new();
         for (path, source) in &self.sources {
@@ -127,7 +127,7 @@ impl Shaders {
             features.flags.insert((*feature).to_string(), wesl::Feature::Enable);
         }
         features.flags.insert("native_f16".into(), native_f16.into());
-        features.flags.insert("wide".into(), wide.into());
+        features.flags.insert("words64".into(), words64.into());
         // Left to naga, which knows what wgpu adds to the language and checks every shader.
         let options = CompileOptions { features, validate: false, ..CompileOptions::default() };
         let root = module(variant.shader).map_err(&failed)?;

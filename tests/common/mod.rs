@@ -20,8 +20,8 @@ impl Devices {
     pub fn all(&self) -> Vec<(&'static str, Arc<Gpu>)> {
         let native = self.native.iter().map(|gpu| ("native f16", Arc::clone(gpu)));
         let packed = [("packed f16", Arc::clone(&self.packed))];
-        assert!(!self.weak.wide, "WebGPU has no words of 64 bits");
-        let words = self.packed.wide.then(|| ("packed f16 in words of 32 bits", Arc::clone(&self.weak)));
+        assert!(!self.weak.words64, "WebGPU has no words of 64 bits");
+        let words = self.packed.words64.then(|| ("packed f16 in words of 32 bits", Arc::clone(&self.weak)));
         native.chain(packed).chain(words).collect()
     }
 }
