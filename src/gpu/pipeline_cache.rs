@@ -1,6 +1,6 @@
 //! Compiled pipelines on disk, where the backend can (Vulkan): the next start of the program takes them from there.
 
-use std::io::Write;
+use super::preferences::keep;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wgpu::{Adapter, Device, Features, PipelineCache, PipelineCacheDescriptor};
@@ -35,14 +35,7 @@ impl KeptPipelines {
             return Ok(());
         }
         let Some(data) = self.cache.get_data() else { return Ok(()) };
-        let write = || -> std::io::Result<()> {
-            let folder = self.file.parent().unwrap_or(Path::new("."));
-            std::fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(&data)?;
-            file.persist(&self.file)?;
-            Ok(())
-        };
-        write().map_err(|error| format!("{}: {error}; pipelines will be made again next time", self.file.display()))
+        keep(&self.file, &data)
+            .map_err(|error| format!("{}: {error}; pipelines will be made again next time", self.file.display()))
     }
 }

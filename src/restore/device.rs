@@ -49,9 +49,20 @@ impl Kept {
         state
     }
 
-    fn land(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).flying -= 1;
-        self.landed.notify_all();
+    /// Counts a picture as on its way until it is dropped.
+    fn fly<'a>(&'a self, state: &mut State) -> Flying<'a> {
+        state.flying += 1;
+        Flying(self)
+    }
+}
+
+/// A picture on its way; dropped also where its thread breaks down, so that no other waits for it forever.
+struct Flying<'a>(&'a Kept);
+
+impl Drop for Flying<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).flying -= 1;
+        self.0.landed.notify_all();
     }
 }
 
@@ -115,13 +126,13 @@ impl Restorer {
             None => unreachable!("just made"),
         };
         *wanted = session.plan().device_bytes();
-        state.flying += 1;
+        let _flying = self.kept.fly(&mut state);
         // Still under the lock, so that nothing else is made ready in between.
-        let flight = session.launch(&[bytes(pixels)]);
-        drop(state);
-        let results = flight.and_then(|flight| flight.land(progress));
-        self.kept.land();
-        Ok(whole(pixels, &results?))
+        let flight = {
+            let _state = state;
+            session.launch(&[bytes(pixels)])
+        };
+        Ok(whole(pixels, &flight?.land(progress)?))
     }
 
     fn make_ready(&self, gpu: &Arc<Gpu>, frame: Frame, budget: u64, wanted: &mut u64) -> Result<Ready, RestoreError> {
