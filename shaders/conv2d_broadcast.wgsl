@@ -5,74 +5,18 @@
 //
 // Layout: maps NHWC in blocks of 4 channels; weights [tap][input block][output block][4 inputs] of 4 outputs each.
 // Pixels are counted through the map, row by row, so that no width leaves lanes idle.
-@if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
-@if(!input_f32) import package::shared::half::{Stored as Input, decode as decode_input};
-@if(output_f32) import package::shared::single::{Stored as Output, decode as decode_output, encode as encode_output};
-@if(!output_f32) import package::shared::half::{Stored as Output, decode as decode_output, encode as encode_output};
-@if(weight_f32) import package::shared::single::{Stored as Weight, decode as decode_weight};
-@if(!weight_f32) import package::shared::half::{Stored as Weight, decode as decode_weight};
-@if(gelu) import package::shared::gelu::gelu;
+import package::shared::convolution::{params, tapped, read_padded, weights, product, bias_of, store};
 @if(native_f16) enable f16;
-
-struct Params {
-    in_height: u32,
-    in_width: u32,
-    first_blocks: u32,
-    in_blocks: u32,
-    out_height: u32,
-    out_width: u32,
-    out_blocks: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> first: array<Input>;
-@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Input>;
-@group(0) @binding(3) var<storage, read> weight: array<Weight>;
-@if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
-@group(0) @binding(6) var<storage, read_write> output: array<Output>;
 
 // A pixel of the output, row and column.
 fn place(pixel: u32) -> vec2<u32> {
     return vec2<u32>(pixel / params.out_width, pixel % params.out_width);
 }
 
-// The input pixel that a tap of an output pixel reads; far outside (the wrapped negative ones too) is u32's end.
-fn tapped(at: vec2<u32>, ky: u32, kx: u32) -> u32 {
-    let y = at.x * params.stride + ky - params.padding;
-    let x = at.y * params.stride + kx - params.padding;
-    return select(0xffffffffu, y * params.in_width + x, y < params.in_height && x < params.in_width);
-}
-
-fn load(pixel: u32, block: u32) -> vec4<f32> {
-    let inside = pixel != 0xffffffffu;
-    let at = select(0u, pixel, inside);
-    @if(two_inputs) {
-        if (block >= params.first_blocks) {
-            let blocks = params.in_blocks - params.first_blocks;
-            return select(vec4<f32>(), decode_input(second[at * blocks + block - params.first_blocks]), inside);
-        }
+fn finish(pixel: u32, pixels: u32, block: u32, sum: vec4<f32>) {
+    if (pixel < pixels) {
+        store(pixel, block, sum);
     }
-    return select(vec4<f32>(), decode_input(first[at * params.first_blocks + block]), inside);
-}
-
-// One input block's share of 4 output channels.
-fn product(sum: vec4<f32>, x: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
-    return fma(vec4<f32>(x.w), w[3], fma(vec4<f32>(x.z), w[2], fma(vec4<f32>(x.y), w[1], fma(vec4<f32>(x.x), w[0], sum))));
-}
-
-fn store(pixel: u32, pixels: u32, block: u32, sum: vec4<f32>) {
-    if (pixel >= pixels) {
-        return;
-    }
-    var value = sum;
-    @if(gelu) { value = gelu(value); }
-    let at = pixel * params.out_blocks + block;
-    @if(residual) { value += decode_output(residual[at]); }
-    output[at] = encode_output(value);
 }
 
 @compute @workgroup_size(8)
@@ -110,16 +54,11 @@ fn main(
             let tap = (ky * params.kernel + kx) * params.in_blocks;
             for (var i = 0u; i < params.in_blocks; i++) {
                 let at = ((tap + i) * params.out_blocks + column) * 4u;
-                let w = mat4x4<f32>(
-                    decode_weight(weight[at]),
-                    decode_weight(weight[at + 1u]),
-                    decode_weight(weight[at + 2u]),
-                    decode_weight(weight[at + 3u]),
-                );
-                let v0 = load(t0, i);
-                let v1 = load(t1, i);
-                let v2 = load(t2, i);
-                let v3 = load(t3, i);
+                let w = weights(at);
+                let v0 = read_padded(t0, i);
+                let v1 = read_padded(t1, i);
+                let v2 = read_padded(t2, i);
+                let v3 = read_padded(t3, i);
                 s0 = product(s0, subgroupBroadcast(v0, 0u), w);
                 s1 = product(s1, subgroupBroadcast(v0, 1u), w);
                 s2 = product(s2, subgroupBroadcast(v0, 2u), w);
@@ -158,38 +97,37 @@ fn main(
     if (block >= params.out_blocks) {
         return;
     }
-    @if(bias) let shift = bias[block];
-    @if(!bias) let shift = vec4<f32>();
-    store(start + 0u, pixels, block, s0 + shift);
-    store(start + 1u, pixels, block, s1 + shift);
-    store(start + 2u, pixels, block, s2 + shift);
-    store(start + 3u, pixels, block, s3 + shift);
-    store(start + 4u, pixels, block, s4 + shift);
-    store(start + 5u, pixels, block, s5 + shift);
-    store(start + 6u, pixels, block, s6 + shift);
-    store(start + 7u, pixels, block, s7 + shift);
-    store(start + 8u, pixels, block, s8 + shift);
-    store(start + 9u, pixels, block, s9 + shift);
-    store(start + 10u, pixels, block, s10 + shift);
-    store(start + 11u, pixels, block, s11 + shift);
-    store(start + 12u, pixels, block, s12 + shift);
-    store(start + 13u, pixels, block, s13 + shift);
-    store(start + 14u, pixels, block, s14 + shift);
-    store(start + 15u, pixels, block, s15 + shift);
-    store(start + 16u, pixels, block, s16 + shift);
-    store(start + 17u, pixels, block, s17 + shift);
-    store(start + 18u, pixels, block, s18 + shift);
-    store(start + 19u, pixels, block, s19 + shift);
-    store(start + 20u, pixels, block, s20 + shift);
-    store(start + 21u, pixels, block, s21 + shift);
-    store(start + 22u, pixels, block, s22 + shift);
-    store(start + 23u, pixels, block, s23 + shift);
-    store(start + 24u, pixels, block, s24 + shift);
-    store(start + 25u, pixels, block, s25 + shift);
-    store(start + 26u, pixels, block, s26 + shift);
-    store(start + 27u, pixels, block, s27 + shift);
-    store(start + 28u, pixels, block, s28 + shift);
-    store(start + 29u, pixels, block, s29 + shift);
-    store(start + 30u, pixels, block, s30 + shift);
-    store(start + 31u, pixels, block, s31 + shift);
+    let shift = bias_of(block);
+    finish(start + 0u, pixels, block, s0 + shift);
+    finish(start + 1u, pixels, block, s1 + shift);
+    finish(start + 2u, pixels, block, s2 + shift);
+    finish(start + 3u, pixels, block, s3 + shift);
+    finish(start + 4u, pixels, block, s4 + shift);
+    finish(start + 5u, pixels, block, s5 + shift);
+    finish(start + 6u, pixels, block, s6 + shift);
+    finish(start + 7u, pixels, block, s7 + shift);
+    finish(start + 8u, pixels, block, s8 + shift);
+    finish(start + 9u, pixels, block, s9 + shift);
+    finish(start + 10u, pixels, block, s10 + shift);
+    finish(start + 11u, pixels, block, s11 + shift);
+    finish(start + 12u, pixels, block, s12 + shift);
+    finish(start + 13u, pixels, block, s13 + shift);
+    finish(start + 14u, pixels, block, s14 + shift);
+    finish(start + 15u, pixels, block, s15 + shift);
+    finish(start + 16u, pixels, block, s16 + shift);
+    finish(start + 17u, pixels, block, s17 + shift);
+    finish(start + 18u, pixels, block, s18 + shift);
+    finish(start + 19u, pixels, block, s19 + shift);
+    finish(start + 20u, pixels, block, s20 + shift);
+    finish(start + 21u, pixels, block, s21 + shift);
+    finish(start + 22u, pixels, block, s22 + shift);
+    finish(start + 23u, pixels, block, s23 + shift);
+    finish(start + 24u, pixels, block, s24 + shift);
+    finish(start + 25u, pixels, block, s25 + shift);
+    finish(start + 26u, pixels, block, s26 + shift);
+    finish(start + 27u, pixels, block, s27 + shift);
+    finish(start + 28u, pixels, block, s28 + shift);
+    finish(start + 29u, pixels, block, s29 + shift);
+    finish(start + 30u, pixels, block, s30 + shift);
+    finish(start + 31u, pixels, block, s31 + shift);
 }

@@ -3,35 +3,9 @@
 // 16×16 with `size16`. Half precision in, f32 sums. Elements of a matrix can't be reached, so sums go through workgroup
 // memory to the epilogue (11 KiB in all); edges aren't checked, so all tiles are whole, padded with zeros. Same bindings,
 // layout and epilogue as conv2d.wgsl.
-@if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
-@if(!input_f32) import package::shared::half::{Stored as Input, decode as decode_input};
-@if(output_f32) import package::shared::single::{Stored as Output, decode as decode_output, encode as encode_output};
-@if(!output_f32) import package::shared::half::{Stored as Output, decode as decode_output, encode as encode_output};
-import package::shared::half::{Stored as Weight, decode as decode_weight};
-@if(gelu) import package::shared::gelu::gelu;
+import package::shared::convolution::{OUTSIDE, params, weights_of_one, tapped, read, bias_of, store};
 enable f16;
 enable wgpu_cooperative_matrix;
-
-struct Params {
-    in_height: u32,
-    in_width: u32,
-    first_blocks: u32,
-    in_blocks: u32,
-    out_height: u32,
-    out_width: u32,
-    out_blocks: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> first: array<Input>;
-@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Input>;
-@group(0) @binding(3) var<storage, read> weight: array<Weight>;
-@if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
-@group(0) @binding(6) var<storage, read_write> output: array<Output>;
 
 const PIXELS = 64u;
 const BLOCKS = 8u;
@@ -45,26 +19,13 @@ var<workgroup> inputs: array<f16, 1024>;
 var<workgroup> weights: array<f16, 512>;
 var<workgroup> sums: array<f32, 2048>;
 
-// The input pixel that a tap of an output pixel reads; outside (and for pixels beyond the last) it is u32's end.
-fn tapped(pixel: u32, ky: u32, kx: u32) -> u32 {
-    // Unsigned: a coordinate left of or above the map wraps to a large one and fails the test for its end.
-    let y = pixel / params.out_width * params.stride + ky - params.padding;
-    let x = pixel % params.out_width * params.stride + kx - params.padding;
-    let inside = pixel < params.out_height * params.out_width && y < params.in_height && x < params.in_width;
-    return select(0xffffffffu, y * params.in_width + x, inside);
-}
-
-fn load(pixel: u32, block: u32) -> vec4<f32> {
-    if (pixel == 0xffffffffu || block >= params.in_blocks) {
+// A block of the input pixel that a tap of an output pixel reads; zero outside and beyond the last block.
+fn load(pixel: u32, ky: u32, kx: u32, block: u32) -> vec4<f32> {
+    let from = tapped(vec2<u32>(pixel / params.out_width, pixel % params.out_width), ky, kx);
+    if (from == OUTSIDE || block >= params.in_blocks) {
         return vec4<f32>();
     }
-    @if(two_inputs) {
-        if (block >= params.first_blocks) {
-            let blocks = params.in_blocks - params.first_blocks;
-            return decode_input(second[pixel * blocks + block - params.first_blocks]);
-        }
-    }
-    return decode_input(first[pixel * params.first_blocks + block]);
+    return read(from, block);
 }
 
 @compute @workgroup_size(LANES * 4)
@@ -96,7 +57,7 @@ fn main(
             let tap = (ky * params.kernel + kx) * params.in_blocks;
             for (var i = 0u; i < params.in_blocks; i += DEPTH) {
                 for (var p = lane; p < PIXELS * DEPTH; p += LANES * 4u) {
-                    let value = load(tapped(start + p / DEPTH, ky, kx), i + p % DEPTH);
+                    let value = load(start + p / DEPTH, ky, kx, i + p % DEPTH);
                     inputs[p * 4u] = f16(value.x);
                     inputs[p * 4u + 1u] = f16(value.y);
                     inputs[p * 4u + 2u] = f16(value.z);
@@ -106,7 +67,7 @@ fn main(
                     let input = min(i + w / (4u * BLOCKS), params.in_blocks - 1u);
                     let channel = w / BLOCKS % 4u;
                     let block = min(first_block + w % BLOCKS, params.out_blocks - 1u);
-                    let value = decode_weight(weight[((tap + input) * params.out_blocks + block) * 4u + channel]);
+                    let value = weights_of_one(((tap + input) * params.out_blocks + block) * 4u + channel);
                     weights[w * 4u] = f16(value.x);
                     weights[w * 4u + 1u] = f16(value.y);
                     weights[w * 4u + 2u] = f16(value.z);
@@ -167,12 +128,8 @@ fn main(
         let pixel = start + s / BLOCKS;
         let block = first_block + s % BLOCKS;
         if (pixel < params.out_height * params.out_width && block < params.out_blocks) {
-            var value = vec4<f32>(sums[s * 4u], sums[s * 4u + 1u], sums[s * 4u + 2u], sums[s * 4u + 3u]);
-            @if(bias) { value += bias[block]; }
-            @if(gelu) { value = gelu(value); }
-            let at = pixel * params.out_blocks + block;
-            @if(residual) { value += decode_output(residual[at]); }
-            output[at] = encode_output(value);
+            let sum = vec4<f32>(sums[s * 4u], sums[s * 4u + 1u], sums[s * 4u + 2u], sums[s * 4u + 3u]);
+            store(pixel, block, sum + bias_of(block));
         }
     }
 }

@@ -1,8 +1,7 @@
 // 2-D convolution by subgroup broadcasts to few output channels, for devices whose subgroups have 8 lanes: a subgroup
 // makes 64 pixels × 16 output channels. As conv2d_broadcast.wgsl, but lanes stand for pairs of output channels, so that
 // 16 channels leave none idle. Same bindings and layout; same epilogue.
-@if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
-@if(!input_f32) import package::shared::half::{Stored as Input, decode as decode_input};
+import package::shared::convolution::{params, tapped, read_padded};
 @if(output_f32) import package::shared::single::{Pair as Output, decode_pair as decode_output, encode_pair as encode_output};
 @if(!output_f32) import package::shared::half::{Pair as Output, decode_pair as decode_output, encode_pair as encode_output};
 @if(weight_f32) import package::shared::single::{Pair as Weight, decode_pair as decode_weight};
@@ -10,22 +9,6 @@
 @if(gelu) import package::shared::gelu::gelu1;
 @if(native_f16) enable f16;
 
-struct Params {
-    in_height: u32,
-    in_width: u32,
-    first_blocks: u32,
-    in_blocks: u32,
-    out_height: u32,
-    out_width: u32,
-    out_blocks: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> first: array<Input>;
-@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Input>;
 @group(0) @binding(3) var<storage, read> weight: array<Weight>;
 @if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec2<f32>>;
 @if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
@@ -34,25 +17,6 @@ struct Params {
 // A pixel of the output, row and column.
 fn place(pixel: u32) -> vec2<u32> {
     return vec2<u32>(pixel / params.out_width, pixel % params.out_width);
-}
-
-// The input pixel that a tap of an output pixel reads; far outside (the wrapped negative ones too) is u32's end.
-fn tapped(at: vec2<u32>, ky: u32, kx: u32) -> u32 {
-    let y = at.x * params.stride + ky - params.padding;
-    let x = at.y * params.stride + kx - params.padding;
-    return select(0xffffffffu, y * params.in_width + x, y < params.in_height && x < params.in_width);
-}
-
-fn load(pixel: u32, block: u32) -> vec4<f32> {
-    let inside = pixel != 0xffffffffu;
-    let at = select(0u, pixel, inside);
-    @if(two_inputs) {
-        if (block >= params.first_blocks) {
-            let blocks = params.in_blocks - params.first_blocks;
-            return select(vec4<f32>(), decode_input(second[at * blocks + block - params.first_blocks]), inside);
-        }
-    }
-    return select(vec4<f32>(), decode_input(first[at * params.first_blocks + block]), inside);
 }
 
 // One input block's share of 2 output channels.
@@ -131,14 +95,14 @@ fn main(
                     decode_weight(weight[at + 4u]),
                     decode_weight(weight[at + 6u]),
                 );
-                let v0 = load(t0, i);
-                let v1 = load(t1, i);
-                let v2 = load(t2, i);
-                let v3 = load(t3, i);
-                let v4 = load(t4, i);
-                let v5 = load(t5, i);
-                let v6 = load(t6, i);
-                let v7 = load(t7, i);
+                let v0 = read_padded(t0, i);
+                let v1 = read_padded(t1, i);
+                let v2 = read_padded(t2, i);
+                let v3 = read_padded(t3, i);
+                let v4 = read_padded(t4, i);
+                let v5 = read_padded(t5, i);
+                let v6 = read_padded(t6, i);
+                let v7 = read_padded(t7, i);
                 s0 = product(s0, subgroupBroadcast(v0, 0u), w);
                 s1 = product(s1, subgroupBroadcast(v0, 1u), w);
                 s2 = product(s2, subgroupBroadcast(v0, 2u), w);

@@ -2,35 +2,8 @@
 // 32 output channels (64 if `wide`), 16 input channels of one tap at a time; an invocation makes 8 pixels × 4 (8) channels.
 // Pixels are counted through the map, row by row. 6 KiB of workgroup memory (8 if `wide`), in f32. Same bindings, layout
 // and epilogue as conv2d.wgsl.
-@if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
-@if(!input_f32) import package::shared::half::{Stored as Input, decode as decode_input};
-@if(output_f32) import package::shared::single::{Stored as Output, decode as decode_output, encode as encode_output};
-@if(!output_f32) import package::shared::half::{Stored as Output, decode as decode_output, encode as encode_output};
-@if(weight_f32) import package::shared::single::{Stored as Weight, decode as decode_weight};
-@if(!weight_f32) import package::shared::half::{Stored as Weight, decode as decode_weight};
-@if(gelu) import package::shared::gelu::gelu;
+import package::shared::convolution::{OUTSIDE, params, weights_of_one, tapped, read, product, bias_of, store};
 @if(native_f16) enable f16;
-
-struct Params {
-    in_height: u32,
-    in_width: u32,
-    first_blocks: u32,
-    in_blocks: u32,
-    out_height: u32,
-    out_width: u32,
-    out_blocks: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> first: array<Input>;
-@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Input>;
-@group(0) @binding(3) var<storage, read> weight: array<Weight>;
-@if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
-@group(0) @binding(6) var<storage, read_write> output: array<Output>;
 
 const PIXELS = 64u;
 const DEPTH = 4u;
@@ -43,31 +16,12 @@ var<workgroup> inputs: array<vec4<f32>, 256>;
 @if(wide) var<workgroup> weights: array<vec4<f32>, 256>;
 @if(!wide) var<workgroup> weights: array<vec4<f32>, 128>;
 
-// The input pixel that a tap of an output pixel reads; outside (and for pixels beyond the last) it is u32's end.
-fn tapped(pixel: u32, ky: u32, kx: u32) -> u32 {
-    // Unsigned: a coordinate left of or above the map wraps to a large one and fails the test for its end.
-    let y = pixel / params.out_width * params.stride + ky - params.padding;
-    let x = pixel % params.out_width * params.stride + kx - params.padding;
-    let inside = pixel < params.out_height * params.out_width && y < params.in_height && x < params.in_width;
-    return select(0xffffffffu, y * params.in_width + x, inside);
-}
-
+// A block of an input pixel; zero outside and beyond the last block.
 fn load(pixel: u32, block: u32) -> vec4<f32> {
-    if (pixel == 0xffffffffu || block >= params.in_blocks) {
+    if (pixel == OUTSIDE || block >= params.in_blocks) {
         return vec4<f32>();
     }
-    @if(two_inputs) {
-        if (block >= params.first_blocks) {
-            let blocks = params.in_blocks - params.first_blocks;
-            return decode_input(second[pixel * blocks + block - params.first_blocks]);
-        }
-    }
-    return decode_input(first[pixel * params.first_blocks + block]);
-}
-
-// One input block's share of 4 output channels.
-fn product(sum: vec4<f32>, x: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
-    return fma(vec4<f32>(x.w), w[3], fma(vec4<f32>(x.z), w[2], fma(vec4<f32>(x.y), w[1], fma(vec4<f32>(x.x), w[0], sum))));
+    return read(pixel, block);
 }
 
 fn columns(depth: u32, block: u32) -> mat4x4<f32> {
@@ -75,16 +29,10 @@ fn columns(depth: u32, block: u32) -> mat4x4<f32> {
     return mat4x4<f32>(weights[at], weights[at + BLOCKS], weights[at + 2u * BLOCKS], weights[at + 3u * BLOCKS]);
 }
 
-fn store(pixel: u32, block: u32, sum: vec4<f32>) {
-    if (pixel >= params.out_height * params.out_width || block >= params.out_blocks) {
-        return;
+fn finish(pixel: u32, block: u32, sum: vec4<f32>) {
+    if (pixel < params.out_height * params.out_width && block < params.out_blocks) {
+        store(pixel, block, sum + bias_of(block));
     }
-    var value = sum;
-    @if(bias) { value += bias[block]; }
-    @if(gelu) { value = gelu(value); }
-    let at = pixel * params.out_blocks + block;
-    @if(residual) { value += decode_output(residual[at]); }
-    output[at] = encode_output(value);
 }
 
 @compute @workgroup_size(64)
@@ -95,6 +43,8 @@ fn main(
 ) {
     let start = (group.y * groups.x + group.x) * PIXELS;
     let first_block = group.z * BLOCKS;
+    // The pixel that this invocation loads for, row and column.
+    let at = vec2<u32>((start + lane) / params.out_width, (start + lane) % params.out_width);
     // This invocation's output block among 8, and the first of its 8 pixels.
     let column = lane % 8u;
     let row = lane / 8u;
@@ -116,7 +66,7 @@ fn main(
     @if(wide) var t7 = vec4<f32>();
     for (var ky = 0u; ky < params.kernel; ky++) {
         for (var kx = 0u; kx < params.kernel; kx++) {
-            let pixel = tapped(start + lane, ky, kx);
+            let pixel = tapped(at, ky, kx);
             let tap = (ky * params.kernel + kx) * params.in_blocks;
             for (var i = 0u; i < params.in_blocks; i += DEPTH) {
                 // Every invocation brings one pixel's 16 channels, and its share of the weights.
@@ -128,7 +78,7 @@ fn main(
                     let channel = w / BLOCKS % 4u;
                     let block = min(first_block + w % BLOCKS, params.out_blocks - 1u);
                     let at = ((tap + min(input, params.in_blocks - 1u)) * params.out_blocks + block) * 4u + channel;
-                    weights[w] = decode_weight(weight[at]);
+                    weights[w] = weights_of_one(at);
                 }
                 workgroupBarrier();
                 for (var d = 0u; d < DEPTH; d++) {
@@ -166,20 +116,20 @@ fn main(
     }
     let pixel = start + row * 8u;
     let block = first_block + column;
-    store(pixel + 0u, block, s0);
-    @if(wide) { store(pixel + 0u, block + 8u, t0); }
-    store(pixel + 1u, block, s1);
-    @if(wide) { store(pixel + 1u, block + 8u, t1); }
-    store(pixel + 2u, block, s2);
-    @if(wide) { store(pixel + 2u, block + 8u, t2); }
-    store(pixel + 3u, block, s3);
-    @if(wide) { store(pixel + 3u, block + 8u, t3); }
-    store(pixel + 4u, block, s4);
-    @if(wide) { store(pixel + 4u, block + 8u, t4); }
-    store(pixel + 5u, block, s5);
-    @if(wide) { store(pixel + 5u, block + 8u, t5); }
-    store(pixel + 6u, block, s6);
-    @if(wide) { store(pixel + 6u, block + 8u, t6); }
-    store(pixel + 7u, block, s7);
-    @if(wide) { store(pixel + 7u, block + 8u, t7); }
+    finish(pixel + 0u, block, s0);
+    @if(wide) { finish(pixel + 0u, block + 8u, t0); }
+    finish(pixel + 1u, block, s1);
+    @if(wide) { finish(pixel + 1u, block + 8u, t1); }
+    finish(pixel + 2u, block, s2);
+    @if(wide) { finish(pixel + 2u, block + 8u, t2); }
+    finish(pixel + 3u, block, s3);
+    @if(wide) { finish(pixel + 3u, block + 8u, t3); }
+    finish(pixel + 4u, block, s4);
+    @if(wide) { finish(pixel + 4u, block + 8u, t4); }
+    finish(pixel + 5u, block, s5);
+    @if(wide) { finish(pixel + 5u, block + 8u, t5); }
+    finish(pixel + 6u, block, s6);
+    @if(wide) { finish(pixel + 6u, block + 8u, t6); }
+    finish(pixel + 7u, block, s7);
+    @if(wide) { finish(pixel + 7u, block + 8u, t7); }
 }

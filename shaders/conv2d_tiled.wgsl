@@ -2,73 +2,22 @@
 // weight it loads serves 4 pixels and each input pixel serves all its channels. Same bindings, layout and epilogue as
 // conv2d.wgsl. Weight addresses depend on the workgroup and loop counters only, so that software Vulkan loads them
 // once and broadcasts; the tap loops stay rolled, which keeps pipelines quick to compile.
-@if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
-@if(!input_f32) import package::shared::half::{Stored as Input, decode as decode_input};
-@if(output_f32) import package::shared::single::{Stored as Output, decode as decode_output, encode as encode_output};
-@if(!output_f32) import package::shared::half::{Stored as Output, decode as decode_output, encode as encode_output};
-@if(weight_f32) import package::shared::single::{Stored as Weight, decode as decode_weight};
-@if(!weight_f32) import package::shared::half::{Stored as Weight, decode as decode_weight};
-@if(gelu) import package::shared::gelu::gelu;
+import package::shared::convolution::{params, read, weights, bias_of, store};
 @if(native_f16) enable f16;
-
-struct Params {
-    in_height: u32,
-    in_width: u32,
-    first_blocks: u32,
-    in_blocks: u32,
-    out_height: u32,
-    out_width: u32,
-    out_blocks: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> first: array<Input>;
-@if(two_inputs) @group(0) @binding(2) var<storage, read_write> second: array<Input>;
-@group(0) @binding(3) var<storage, read> weight: array<Weight>;
-@if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
-@group(0) @binding(6) var<storage, read_write> output: array<Output>;
 
 // Invocations of a workgroup along a row and down.
 override COLUMNS: u32 = 8;
 override ROWS: u32 = 8;
 
 fn load(row: u32, x: u32, block: u32) -> vec4<f32> {
-    let pixel = row + min(x, params.in_width - 1u);
-    @if(two_inputs) {
-        if (block >= params.first_blocks) {
-            let blocks = params.in_blocks - params.first_blocks;
-            let value = decode_input(second[pixel * blocks + block - params.first_blocks]);
-            return select(vec4<f32>(0.0), value, x < params.in_width);
-        }
-    }
-    let value = decode_input(first[pixel * params.first_blocks + block]);
-    return select(vec4<f32>(0.0), value, x < params.in_width);
+    let inside = x < params.in_width;
+    return select(vec4<f32>(), read(row + select(0u, x, inside), block), inside);
 }
 
-// The 4 × 4 weights of one input and one output block; `at` is the first of four vec4s.
-fn weights(at: u32) -> mat4x4<f32> {
-    return mat4x4<f32>(
-        decode_weight(weight[at]),
-        decode_weight(weight[at + 1u]),
-        decode_weight(weight[at + 2u]),
-        decode_weight(weight[at + 3u]),
-    );
-}
-
-fn store(y: u32, x: u32, block: u32, sum: vec4<f32>) {
-    if (x >= params.out_width) {
-        return;
+fn finish(y: u32, x: u32, block: u32, sum: vec4<f32>) {
+    if (x < params.out_width) {
+        store(y * params.out_width + x, block, sum + bias_of(block));
     }
-    var value = sum;
-    @if(bias) { value += bias[block]; }
-    @if(gelu) { value = gelu(value); }
-    let at = (y * params.out_width + x) * params.out_blocks + block;
-    @if(residual) { value += decode_output(residual[at]); }
-    output[at] = encode_output(value);
 }
 
 @compute @workgroup_size(COLUMNS, ROWS)
@@ -116,15 +65,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) gro
             }
         }
     }
-    store(y, x, block, a0); store(y, x + 1u, block, a1); store(y, x + 2u, block, a2); store(y, x + 3u, block, a3);
+    finish(y, x, block, a0); finish(y, x + 1u, block, a1); finish(y, x + 2u, block, a2); finish(y, x + 3u, block, a3);
     @if(blocks2 || blocks4) {
         let next = block + 1u;
-        store(y, x, next, b0); store(y, x + 1u, next, b1); store(y, x + 2u, next, b2); store(y, x + 3u, next, b3);
+        finish(y, x, next, b0); finish(y, x + 1u, next, b1); finish(y, x + 2u, next, b2); finish(y, x + 3u, next, b3);
     }
     @if(blocks4) {
         let third = block + 2u;
-        store(y, x, third, c0); store(y, x + 1u, third, c1); store(y, x + 2u, third, c2); store(y, x + 3u, third, c3);
+        finish(y, x, third, c0); finish(y, x + 1u, third, c1); finish(y, x + 2u, third, c2); finish(y, x + 3u, third, c3);
         let last = block + 3u;
-        store(y, x, last, d0); store(y, x + 1u, last, d1); store(y, x + 2u, last, d2); store(y, x + 3u, last, d3);
+        finish(y, x, last, d0); finish(y, x + 1u, last, d1); finish(y, x + 2u, last, d2); finish(y, x + 3u, last, d3);
     }
 }

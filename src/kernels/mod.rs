@@ -82,6 +82,7 @@ kernels! {
 /// What several kernels import.
 const SHARED: &[(&str, &str)] = &[
     ("shared::border", include_str!("../../shaders/shared/border.wgsl")),
+    ("shared::convolution", include_str!("../../shaders/shared/convolution.wgsl")),
     ("shared::gelu", include_str!("../../shaders/shared/gelu.wgsl")),
     ("shared::half", include_str!("../../shaders/shared/half.wgsl")),
     ("shared::single", include_str!("../../shaders/shared/single.wgsl")),
