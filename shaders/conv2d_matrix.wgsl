@@ -21,11 +21,11 @@ var<workgroup> sums: array<f32, 2048>;
 
 // A block of the input pixel that a tap of an output pixel reads; zero outside and beyond the last block.
 fn load(pixel: u32, ky: u32, kx: u32, block: u32) -> vec4<f32> {
-    let from = tapped(vec2<u32>(pixel / params.out_width, pixel % params.out_width), ky, kx);
-    if (from == OUTSIDE || block >= params.in_blocks) {
+    let tap = tapped(vec2<u32>(pixel / params.out_width, pixel % params.out_width), ky, kx);
+    if (tap == OUTSIDE || block >= params.in_blocks) {
         return vec4<f32>();
     }
-    return read(from, block);
+    return read(tap, block);
 }
 
 @compute @workgroup_size(LANES * 4)

@@ -1,5 +1,4 @@
-// The input transform of a Winograd convolution F(4×4, 3×3): Bᵀ·d·B of 6×6 pixels at stride 4, for the interpolation
-// points 0, 1, −1, 2, −1/2 and ∞, whose rounding error in f32 is the least of the small dyadic sets. One invocation
+// The input transform of a Winograd convolution F(4×4, 3×3): Bᵀ·d·B of 6×6 pixels at stride 4. One invocation
 // transforms one block of 4 channels of one tile. Zero padding of one pixel; one input or two whose channels follow one
 // another.
 //
@@ -8,6 +7,7 @@
 @if(f32) import package::shared::single::{Stored, decode};
 @if(!f32) import package::shared::half::{Stored, decode};
 import package::shared::single::{Stored as Transformed, encode as encode_transformed};
+import package::shared::winograd::{Six, transform_input};
 @if(native_f16) enable f16;
 
 struct Params {
@@ -28,15 +28,6 @@ struct Params {
 
 override WORKGROUP: u32 = 64;
 
-struct Six {
-    a: vec4<f32>,
-    b: vec4<f32>,
-    c: vec4<f32>,
-    d: vec4<f32>,
-    e: vec4<f32>,
-    f: vec4<f32>,
-}
-
 fn load(y: u32, x: u32, block: u32) -> vec4<f32> {
     // Unsigned: a coordinate left of or above the map wraps to a large one.
     let inside = y < params.height && x < params.width;
@@ -50,29 +41,15 @@ fn load(y: u32, x: u32, block: u32) -> vec4<f32> {
     return select(vec4<f32>(), decode(first[pixel * params.first_blocks + block]), inside);
 }
 
-// Bᵀ·v
-fn transform(v: Six) -> Six {
-    let ec = v.e - v.c;
-    let bd = v.b - v.d;
-    return Six(
-        v.a - v.c + 1.5 * bd + ec,
-        v.e - v.b - 2.5 * v.c - 0.5 * v.d,
-        v.e + v.b + 0.5 * v.c - 2.5 * v.d,
-        ec - 0.5 * bd,
-        ec + 2.0 * bd,
-        v.b - v.d + 1.5 * (v.c - v.e) - v.d + v.f,
-    );
-}
-
 fn row(y: u32, x: u32, block: u32) -> Six {
-    return transform(Six(
+    return transform_input(Six(
         load(y, x, block), load(y, x + 1u, block), load(y, x + 2u, block),
         load(y, x + 3u, block), load(y, x + 4u, block), load(y, x + 5u, block),
     ));
 }
 
 fn store(column: u32, at: u32, v: Six) {
-    let t = transform(v);
+    let t = transform_input(v);
     let stride = params.tiles * params.in_blocks;
     output[column * stride + at] = encode_transformed(t.a);
     output[(6u + column) * stride + at] = encode_transformed(t.b);

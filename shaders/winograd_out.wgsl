@@ -7,6 +7,7 @@
 @if(!f32) import package::shared::half::{Stored, decode, encode};
 import package::shared::single::{Stored as Product, decode as decode_product};
 @if(gelu) import package::shared::gelu::gelu;
+import package::shared::winograd::{Four, Six, transform_output};
 @if(native_f16) enable f16;
 
 struct Params {
@@ -27,25 +28,6 @@ struct Params {
 
 override WORKGROUP: u32 = 64;
 
-struct Four {
-    a: vec4<f32>,
-    b: vec4<f32>,
-    c: vec4<f32>,
-    d: vec4<f32>,
-}
-
-// Aᵀ·m
-fn transform(m0: vec4<f32>, m1: vec4<f32>, m2: vec4<f32>, m3: vec4<f32>, m4: vec4<f32>, m5: vec4<f32>) -> Four {
-    let sum = m1 + m2;
-    let difference = m1 - m2;
-    return Four(
-        m0 + sum + m3 + m4,
-        difference + 2.0 * m3 - 0.5 * m4,
-        sum + 4.0 * m3 + 0.25 * m4,
-        difference + 8.0 * m3 - 0.125 * m4 + m5,
-    );
-}
-
 fn product(at: u32) -> vec4<f32> {
     return decode_product(input[at]);
 }
@@ -53,10 +35,10 @@ fn product(at: u32) -> vec4<f32> {
 fn row(place: u32, at: u32) -> Four {
     let stride = params.tiles * params.out_blocks;
     let start = place * stride + at;
-    return transform(
+    return transform_output(Six(
         product(start), product(start + stride), product(start + 2u * stride),
         product(start + 3u * stride), product(start + 4u * stride), product(start + 5u * stride),
-    );
+    ));
 }
 
 fn store(y: u32, x: u32, block: u32, sum: vec4<f32>) {
@@ -86,10 +68,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let r3 = row(18u, id.x);
     let r4 = row(24u, id.x);
     let r5 = row(30u, id.x);
-    let c0 = transform(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a);
-    let c1 = transform(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b);
-    let c2 = transform(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c);
-    let c3 = transform(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d);
+    let c0 = transform_output(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a));
+    let c1 = transform_output(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b));
+    let c2 = transform_output(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c));
+    let c3 = transform_output(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d));
     store(y, x, block, c0.a);
     store(y + 1u, x, block, c0.b);
     store(y + 2u, x, block, c0.c);

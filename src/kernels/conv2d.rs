@@ -5,7 +5,7 @@ use super::lowering::rows;
 use super::{Cost, Lowering, StepParts};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
-use crate::tensor::Element;
+use crate::tensor::{Element, Tensor};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -73,6 +73,25 @@ pub(super) fn record(
     conv: &Conv2d,
     shader: &'static str,
 ) -> (Variant, StepParts) {
+    record_with(lowering, node, conv, shader, None)
+}
+
+/// What a kernel makes of the weights before they are packed.
+pub(super) struct WeightTransform {
+    /// What the packed weights are kept under.
+    pub name: &'static str,
+    /// `[out, in, rows, columns]` to the same with other taps.
+    pub apply: fn(&Tensor) -> Tensor,
+}
+
+/// The same of a kernel that reads transformed weights.
+pub(super) fn record_with(
+    lowering: &mut Lowering,
+    node: NodeId,
+    conv: &Conv2d,
+    shader: &'static str,
+    transform: Option<WeightTransform>,
+) -> (Variant, StepParts) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let count = conv.sources(out.inputs.len());
     let sources: Vec<usize> = out.inputs[..count].iter().map(|&id| graph.node(id).shape.channels).collect();
@@ -91,8 +110,11 @@ pub(super) fn record(
         padding: conv.padding as u32,
     };
     let element = lowering.element;
-    let weight = lowering.constants.get(&format!("conv {} {sources:?} {element}", conv.weight.0), || {
-        pack_convolution(graph.tensor(conv.weight), &sources, false, element)
+    let plain = graph.tensor(conv.weight);
+    let name = transform.as_ref().map_or("conv", |transform| transform.name);
+    let weight = lowering.constants.get(&format!("{name} {} {sources:?} {element}", conv.weight.0), || match &transform {
+        Some(transform) => pack_convolution(&(transform.apply)(plain), &sources, false, element),
+        None => pack_convolution(plain, &sources, false, element),
     });
     let mut bindings = vec![(1, lowering.input(node, 0)), (3, weight), (6, lowering.output(node))];
     if count == 2 {

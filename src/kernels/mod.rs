@@ -70,6 +70,7 @@ kernels! {
     winograd_in
     winograd_multiply
     winograd_out
+    winograd_rows
 }
 
 kernels! {
@@ -86,6 +87,7 @@ const SHARED: &[(&str, &str)] = &[
     ("shared::gelu", include_str!("../../shaders/shared/gelu.wgsl")),
     ("shared::half", include_str!("../../shaders/shared/half.wgsl")),
     ("shared::single", include_str!("../../shaders/shared/single.wgsl")),
+    ("shared::winograd", include_str!("../../shaders/shared/winograd.wgsl")),
 ];
 
 /// The sources that the binary carries.

@@ -97,10 +97,9 @@ pub(super) fn multiply_adds(lowering: &Lowering, node: NodeId, weight: WeightId)
     (lowering.graph.node(node).shape.pixels() * lowering.graph.tensor(weight).data().len()) as u64
 }
 
-/// G·g·Gᵀ of every 3×3 kernel, in f64, for the points of the shaders: 0, 1, −1 and ∞, and of the larger form 2 and −1/2
-/// before ∞.
-fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
-    let g: &[[f64; 3]] = match form {
+/// G, for the points of the shaders: 0, 1, −1 and ∞, and of the larger form 2 and −1/2 before ∞.
+fn kernel_transform(form: Form) -> &'static [[f64; 3]] {
+    match form {
         Form::Two => &[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]],
         Form::Four => &[
             [1.0, 0.0, 0.0],
@@ -110,7 +109,22 @@ fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
             [-16.0 / 15.0, 8.0 / 15.0, -4.0 / 15.0],
             [0.0, 0.0, 1.0],
         ],
-    };
+    }
+}
+
+/// g·Gᵀ of every 3×3 kernel, in f64: its rows transformed for F(4, 3), 3×6.
+pub(super) fn transform_rows(weight: &Tensor) -> Tensor {
+    let g = kernel_transform(Form::Four);
+    let rows = weight.data().chunks_exact(3).flat_map(|row| {
+        g.iter().map(|g| (0..3).map(|x| g[x] * f64::from(row[x])).sum::<f64>() as f32).collect::<Vec<_>>()
+    });
+    Tensor::new([weight.shape()[0], weight.shape()[1], 3, g.len()], rows.collect::<Vec<f32>>())
+        .unwrap_or_else(|_| unreachable!("a row of places for each row of 3"))
+}
+
+/// G·g·Gᵀ of every 3×3 kernel, in f64.
+fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
+    let g = kernel_transform(form);
     let row = |g: &[f64; 3], a: f64, b: f64, c: f64| g[0] * a + g[1] * b + g[2] * c;
     let kernel = |k: &[f32]| -> Vec<f32> {
         let k: Vec<f64> = k.iter().map(|&value| f64::from(value)).collect();
