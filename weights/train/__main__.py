@@ -27,6 +27,8 @@ def options(argv=None):
     a.add_argument("--out", default="runs/new", help="folder of the checkpoint; a run found there goes on")
     a.add_argument("--start", help="checkpoint or safetensors file whose weights a new run starts from")
     a.add_argument("--cache", help="folder where drawn scenes are kept, for several runs to share")
+    a.add_argument("--ease", type=int, default=0,
+                   help="deblur: steps over which straight paths give way to all others until these are 70 %%; 0: they are from the start")
     a.add_argument("--scenery", type=int, help="seed of the scenes alone; default: --seed")
     a.add_argument("--val", help="folder with input/ and target/, watched during the run, never learnt from")
     a.add_argument("--every", type=int, default=200, help="steps between reports")
@@ -35,6 +37,8 @@ def options(argv=None):
     a.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: PyTorch's choice")
     a.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
     chosen = vars(a.parse_args(argv))
+    if chosen["ease"] and chosen["task"] != "deblur":
+        a.error("--ease is for --task deblur")
     if chosen["spectrum"] is None:
         chosen["spectrum"] = SPECTRUM[chosen["task"]]
     return chosen

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from . import scenes
 from .degrade import MARGIN, TASKS
+from .degrade.motion import PLAIN
 
 POOL = 256  # scenes alive at a time
 FRESH = 10  # steps until the next one enters
@@ -26,10 +27,11 @@ SCALES_OF = {"dehaze": {1: 0.15, 2: 0.40, 4: 0.45}, "deblur": SHARP, "defocus": 
 
 
 class Batches(IterableDataset):
-    def __init__(self, task, seed, batch, start=0, sides=None, scenery=None, cache=None):
+    def __init__(self, task, seed, batch, start=0, sides=None, scenery=None, cache=None, ease=0):
         self.degrade, self.margin, self.seed, self.batch, self.start = TASKS[task], MARGIN[task], seed, batch, start
         self.sides, self.cache = sides or SIDES_OF.get(task, SIDES), cache
         self.scales = SCALES_OF.get(task, SCALES)
+        self.ease = ease
         self.scenery = seed if scenery is None else scenery
 
     def __iter__(self):
@@ -39,6 +41,10 @@ class Batches(IterableDataset):
         while True:
             yield self.draw(step, pool)
             step += stride
+
+    def lesson(self, step):
+        """What the degradation is told of the step: easy things first, over the first `ease` steps."""
+        return {"plain": max(PLAIN, 1 - step / self.ease)} if self.ease else {}
 
     def draw(self, step, pool):
         rng = np.random.default_rng((self.seed, step, 1))
@@ -51,7 +57,7 @@ class Batches(IterableDataset):
         for index in oldest + rng.integers(0, alive, self.batch):
             if index not in pool:
                 pool[index] = kept(self.cache, self.scenery, int(index))
-            pairs.append(self.degrade(rng, *crop(rng, pool[index], side, self.margin, self.scales)))
+            pairs.append(self.degrade(rng, *crop(rng, pool[index], side, self.margin, self.scales), **self.lesson(step)))
         degraded, wanted = (np.stack(p).astype(np.float32) for p in zip(*pairs))
         return torch.from_numpy(degraded), torch.from_numpy(wanted)
 

@@ -48,6 +48,14 @@ def test_scenes_depend_on_the_seed_only():
             assert np.array_equal(one, kept(cache, 1, 2))
 
 
+def test_a_motion_run_may_begin_with_straight_paths():
+    eased = Batches("deblur", 5, 8, sides={64: 1.0}, ease=100)
+    assert eased.lesson(0) == {"plain": 1.0} and eased.lesson(40) == {"plain": 0.6} and eased.lesson(1000) == {"plain": 0.3}
+    assert Batches("deblur", 5, 8).lesson(0) == {}
+    first = eased.draw(0, {})
+    assert torch.isfinite(first[0]).all() and not torch.equal(first[0], Batches("deblur", 5, 8, sides={64: 1.0}).draw(0, {})[0])
+
+
 def test_every_task_spoils_pictures_and_knows_the_answer():
     for task in TASKS:
         spoilt = []

@@ -144,7 +144,7 @@ def train(options, report=print):
     if run.progress >= 1:
         return run
     batches = loader(options["task"], options["seed"], options["batch"], start=run.step,
-                     scenery=options["scenery"], cache=options["cache"], workers=options["workers"])
+                     scenery=options["scenery"], cache=options["cache"], ease=options["ease"], workers=options["workers"])
     running, saved, waited = 0.0, time.monotonic(), time.monotonic()
     for degraded, wanted in batches:
         run.seconds += time.monotonic() - waited  # waiting for data counts too

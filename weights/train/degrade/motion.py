@@ -5,17 +5,24 @@ import numpy as np
 from .camera import camera, display, highlights, linear, splat, spread
 
 REACH = 14  # pixels from the middle that a path may go
+PLAIN = 0.3  # share of straight paths that all of a picture follows
 
 
-def motion(rng, clear, depth):
+def motion(rng, clear, depth, plain=PLAIN):
+    """`plain` is the share of straight paths that all of the picture follows.
+
+    A network that meets every kind of path from the start learns to sharpen and no more; one that has learnt to tell a
+    straight path's direction and length goes on to the others.
+    """
     cut = slice(16, -16)
     wanted = clear[:, cut, cut]
     if rng.random() < 0.04:
         return camera(rng, wanted), wanted  # a sharp picture must stay so
-    in_light = rng.random() < 0.7  # the rest is averaged in display values, as some sets are
+    straight = rng.random() < plain
+    in_light = straight or rng.random() < 0.7  # the rest is averaged in display values, as some sets are
     light = highlights(rng, linear(clear)) if in_light else clear
-    path = shake(rng)
-    if rng.random() < 0.65:
+    path = straight_path(rng) if straight else shake(rng)
+    if straight or rng.random() < 0.65:
         blurred = spread(light, kernel(path))
     else:
         blurred = layered(rng, light, depth, path)
@@ -34,6 +41,14 @@ def shake(rng):
     path = path * (np.exp(rng.uniform(np.log(2), np.log(14))) / extent)
     path = path - path.mean(1, keepdims=True)
     return path * min(1, REACH / abs(path).max())
+
+
+def straight_path(rng):
+    """A short exposure's path: nearly straight, at an even pace; [2, n] pixels about its mean."""
+    turn = np.cumsum(rng.normal(0, rng.choice([0, 0.01, 0.02]), 64)) + rng.uniform(0, 2 * np.pi)
+    path = np.cumsum([np.sin(turn), np.cos(turn)], 1)
+    path = path * (np.exp(rng.uniform(np.log(3), np.log(12))) / np.ptp(path, 1).max())
+    return path - path.mean(1, keepdims=True)
 
 
 def kernel(path):
