@@ -38,7 +38,9 @@ pub enum FilesError {
     #[error("{0}: names a file, and the input is a folder; name a folder, ending in / if it looks like a file")]
     FolderIntoFile(PathBuf),
     /// An extension that can't be written.
-    #[error("{0}: this format cannot be written; use .png, .jpg, .webp, .tif or .bmp (or end in / to mean a folder)")]
+    #[error(
+        "{0}: this format cannot be written; use .png, .jpg, .webp, .avif, .tif or .bmp (or end in / to mean a folder)"
+    )]
     UnknownOutput(PathBuf),
     /// `--format` says another format than OUT's extension.
     #[error("{0}: is no name of a {1} file, which --format asks for; leave one of the two out")]
