@@ -2,7 +2,7 @@
 // 0, 1, −1 and ∞. One invocation transforms one block of 4 channels of one tile. Zero padding of one pixel; one input or
 // two whose channels follow one another.
 //
-// Layout: maps NHWC in blocks of 4 channels; result [place][tile][input block] in f32.
+// Layout: maps NHWC in blocks of 4 channels; result [place][group of 32 tiles][input block][tile] in f32.
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 @if(f32) import package::shared::single::{Stored, decode};
 @if(!f32) import package::shared::half::{Stored, decode};
@@ -58,7 +58,7 @@ fn row(y: u32, x: u32, block: u32) -> Four {
 
 fn store(column: u32, at: u32, v: Four) {
     let t = transform(v);
-    let stride = params.tiles * params.in_blocks;
+    let stride = (params.tiles + 31u) / 32u * 32u * params.in_blocks;
     output[column * stride + at] = encode_transformed(t.a);
     output[(4u + column) * stride + at] = encode_transformed(t.b);
     output[(8u + column) * stride + at] = encode_transformed(t.c);
@@ -74,12 +74,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let y = (params.first_row + tile / params.tiles_across) * 2u - 1u;
     let x = tile % params.tiles_across * 2u - 1u;
+    // Tiles stand in groups as winograd_multiply.wgsl takes them.
+    let at = (tile / 32u * params.in_blocks + block) * 32u + tile % 32u;
     let r0 = row(y, x, block);
     let r1 = row(y + 1u, x, block);
     let r2 = row(y + 2u, x, block);
     let r3 = row(y + 3u, x, block);
-    store(0u, id.x, Four(r0.a, r1.a, r2.a, r3.a));
-    store(1u, id.x, Four(r0.b, r1.b, r2.b, r3.b));
-    store(2u, id.x, Four(r0.c, r1.c, r2.c, r3.c));
-    store(3u, id.x, Four(r0.d, r1.d, r2.d, r3.d));
+    store(0u, at, Four(r0.a, r1.a, r2.a, r3.a));
+    store(1u, at, Four(r0.b, r1.b, r2.b, r3.b));
+    store(2u, at, Four(r0.c, r1.c, r2.c, r3.c));
+    store(3u, at, Four(r0.d, r1.d, r2.d, r3.d));
 }

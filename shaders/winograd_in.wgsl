@@ -2,7 +2,7 @@
 // transforms one block of 4 channels of one tile. Zero padding of one pixel; one input or two whose channels follow one
 // another.
 //
-// Layout: maps NHWC in blocks of 4 channels; result [place][tile][input block] in f32.
+// Layout: maps NHWC in blocks of 4 channels; result [place][group of 32 tiles][input block][tile] in f32.
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 @if(f32) import package::shared::single::{Stored, decode};
 @if(!f32) import package::shared::half::{Stored, decode};
@@ -50,7 +50,7 @@ fn row(y: u32, x: u32, block: u32) -> Six {
 
 fn store(column: u32, at: u32, v: Six) {
     let t = transform_input(v);
-    let stride = params.tiles * params.in_blocks;
+    let stride = (params.tiles + 31u) / 32u * 32u * params.in_blocks;
     output[column * stride + at] = encode_transformed(t.a);
     output[(6u + column) * stride + at] = encode_transformed(t.b);
     output[(12u + column) * stride + at] = encode_transformed(t.c);
@@ -68,16 +68,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let y = (params.first_row + tile / params.tiles_across) * 4u - 1u;
     let x = tile % params.tiles_across * 4u - 1u;
+    // Tiles stand in groups as winograd_multiply.wgsl takes them.
+    let at = (tile / 32u * params.in_blocks + block) * 32u + tile % 32u;
     let r0 = row(y, x, block);
     let r1 = row(y + 1u, x, block);
     let r2 = row(y + 2u, x, block);
     let r3 = row(y + 3u, x, block);
     let r4 = row(y + 4u, x, block);
     let r5 = row(y + 5u, x, block);
-    store(0u, id.x, Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a));
-    store(1u, id.x, Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b));
-    store(2u, id.x, Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c));
-    store(3u, id.x, Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d));
-    store(4u, id.x, Six(r0.e, r1.e, r2.e, r3.e, r4.e, r5.e));
-    store(5u, id.x, Six(r0.f, r1.f, r2.f, r3.f, r4.f, r5.f));
+    store(0u, at, Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a));
+    store(1u, at, Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b));
+    store(2u, at, Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c));
+    store(3u, at, Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d));
+    store(4u, at, Six(r0.e, r1.e, r2.e, r3.e, r4.e, r5.e));
+    store(5u, at, Six(r0.f, r1.f, r2.f, r3.f, r4.f, r5.f));
 }

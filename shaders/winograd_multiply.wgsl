@@ -1,8 +1,9 @@
 // The products of a Winograd convolution, for devices whose subgroups have 8 lanes: one matrix product for each of the
 // places of a transformed tile, 36 or 16. A subgroup makes 32 tiles × 32 output channels as in conv2d_broadcast.wgsl.
 //
-// Layout: inputs [place][tile][input block], weights [place][input block][output block][4 inputs] of 4 outputs each,
-// products [place][tile][output block]; all f32.
+// Layout: inputs [place][group of 32 tiles][input block][tile], weights [place][group of 8 output blocks][input block]
+// [output block][4 inputs] of 4 outputs each: both in the order in which a subgroup reads them, so that a processor fetches
+// ahead; products [place][tile][output block]; all f32. What pads a group of tiles is never stored.
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 import package::shared::single::{Stored, decode, encode};
 
@@ -31,17 +32,17 @@ fn store(place: u32, tile: u32, block: u32, sum: vec4<f32>) {
 }
 
 @compute @workgroup_size(8)
-fn main(@builtin(subgroup_invocation_id) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {
+fn main(
+    @builtin(subgroup_invocation_id) lane: u32,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
     let place = group.z / params.out_groups;
     let start = group.x * 32u;
-    // Lanes beyond the last block repeat it and store nothing.
-    let block = group.z % params.out_groups * 8u + lane;
-    let column = min(block, params.out_blocks - 1u);
-    let last = params.tiles - 1u;
-    let t0 = (place * params.tiles + min(start + lane, last)) * params.in_blocks;
-    let t1 = (place * params.tiles + min(start + 8u + lane, last)) * params.in_blocks;
-    let t2 = (place * params.tiles + min(start + 16u + lane, last)) * params.in_blocks;
-    let t3 = (place * params.tiles + min(start + 24u + lane, last)) * params.in_blocks;
+    let out_group = group.z % params.out_groups;
+    let block = out_group * 8u + lane;
+    var weight_at = group.z * params.in_blocks * 32u + lane * 4u;
+    var tile_at = (place * groups.x + group.x) * params.in_blocks * 32u + lane;
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     var s4 = vec4<f32>(); var s5 = vec4<f32>(); var s6 = vec4<f32>(); var s7 = vec4<f32>();
     var s8 = vec4<f32>(); var s9 = vec4<f32>(); var s10 = vec4<f32>(); var s11 = vec4<f32>();
@@ -51,12 +52,14 @@ fn main(@builtin(subgroup_invocation_id) lane: u32, @builtin(workgroup_id) group
     var s24 = vec4<f32>(); var s25 = vec4<f32>(); var s26 = vec4<f32>(); var s27 = vec4<f32>();
     var s28 = vec4<f32>(); var s29 = vec4<f32>(); var s30 = vec4<f32>(); var s31 = vec4<f32>();
     for (var i = 0u; i < params.in_blocks; i++) {
-        let at = ((place * params.in_blocks + i) * params.out_blocks + column) * 4u;
-        let w = mat4x4<f32>(decode(weight[at]), decode(weight[at + 1u]), decode(weight[at + 2u]), decode(weight[at + 3u]));
-        let v0 = decode(input[t0 + i]);
-        let v1 = decode(input[t1 + i]);
-        let v2 = decode(input[t2 + i]);
-        let v3 = decode(input[t3 + i]);
+        let w = mat4x4<f32>(
+            decode(weight[weight_at]), decode(weight[weight_at + 1u]),
+            decode(weight[weight_at + 2u]), decode(weight[weight_at + 3u]),
+        );
+        let v0 = decode(input[tile_at]);
+        let v1 = decode(input[tile_at + 8u]);
+        let v2 = decode(input[tile_at + 16u]);
+        let v3 = decode(input[tile_at + 24u]);
         s0 = product(s0, subgroupBroadcast(v0, 0u), w);
         s1 = product(s1, subgroupBroadcast(v0, 1u), w);
         s2 = product(s2, subgroupBroadcast(v0, 2u), w);
@@ -89,6 +92,8 @@ fn main(@builtin(subgroup_invocation_id) lane: u32, @builtin(workgroup_id) group
         s29 = product(s29, subgroupBroadcast(v3, 5u), w);
         s30 = product(s30, subgroupBroadcast(v3, 6u), w);
         s31 = product(s31, subgroupBroadcast(v3, 7u), w);
+        weight_at += 32u;
+        tile_at += 32u;
     }
     if (block >= params.out_blocks) {
         return;

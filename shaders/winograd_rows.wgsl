@@ -3,16 +3,16 @@
 // channels. Each lane loads and transforms the 6 pixels of a tile, and broadcasts them to all lanes, which stand for 4
 // output channels each. Same bindings and epilogue as conv2d.wgsl.
 //
-// Layout: maps NHWC in blocks of 4 channels; transformed weights [row][place][input block][output block][4 inputs] of 4
-// outputs each. Tiles are counted through the map, row by row.
+// Layout: maps NHWC in blocks of 4 channels; transformed weights [row][input block][place][output block][4 inputs] of 4
+// outputs each, in the order in which they are read. Tiles are counted through the map, row by row.
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, in one dimension.
 import package::shared::convolution::{OUTSIDE, params, read_padded, weights, product, bias_of, store};
 import package::shared::winograd::{Six, transform_input, transform_output};
 @if(native_f16) enable f16;
 
-fn load(y: u32, x: u32, block: u32) -> vec4<f32> {
+fn pixel(y: u32, x: u32) -> u32 {
     // Unsigned: a coordinate left of or above the map wraps to a large one.
-    return read_padded(select(OUTSIDE, y * params.in_width + x, y < params.in_height && x < params.in_width), block);
+    return select(OUTSIDE, y * params.in_width + x, y < params.in_height && x < params.in_width);
 }
 
 // The pixels of a tile, from the sums of its places.
@@ -70,15 +70,27 @@ fn main(
     var d6 = vec4<f32>(); var e6 = vec4<f32>(); var f6 = vec4<f32>();
     var a7 = vec4<f32>(); var b7 = vec4<f32>(); var c7 = vec4<f32>();
     var d7 = vec4<f32>(); var e7 = vec4<f32>(); var f7 = vec4<f32>();
-    let place = params.in_blocks * params.out_blocks * 4u;
+    let place = params.out_blocks * 4u;
+    var at = column * 4u;
     for (var ky = 0u; ky < 3u; ky++) {
+        let p0 = pixel(y + ky, x);
+        let p1 = pixel(y + ky, x + 1u);
+        let p2 = pixel(y + ky, x + 2u);
+        let p3 = pixel(y + ky, x + 3u);
+        let p4 = pixel(y + ky, x + 4u);
+        let p5 = pixel(y + ky, x + 5u);
         for (var i = 0u; i < params.in_blocks; i++) {
-            let v = transform_input(Six(
-                load(y + ky, x, i), load(y + ky, x + 1u, i), load(y + ky, x + 2u, i),
-                load(y + ky, x + 3u, i), load(y + ky, x + 4u, i), load(y + ky, x + 5u, i),
-            ));
-            let at = (ky * 6u * params.in_blocks * params.out_blocks + i * params.out_blocks + column) * 4u;
+            // All together: on a CPU the first gather after a run of products waits for them, and six would wait six times.
             let wa = weights(at);
+            let wb = weights(at + place);
+            let wc = weights(at + 2u * place);
+            let wd = weights(at + 3u * place);
+            let we = weights(at + 4u * place);
+            let wf = weights(at + 5u * place);
+            let v = transform_input(Six(
+                read_padded(p0, i), read_padded(p1, i), read_padded(p2, i),
+                read_padded(p3, i), read_padded(p4, i), read_padded(p5, i),
+            ));
             a0 = product(a0, subgroupBroadcast(v.a, 0u), wa);
             a1 = product(a1, subgroupBroadcast(v.a, 1u), wa);
             a2 = product(a2, subgroupBroadcast(v.a, 2u), wa);
@@ -87,7 +99,6 @@ fn main(
             a5 = product(a5, subgroupBroadcast(v.a, 5u), wa);
             a6 = product(a6, subgroupBroadcast(v.a, 6u), wa);
             a7 = product(a7, subgroupBroadcast(v.a, 7u), wa);
-            let wb = weights(at + place);
             b0 = product(b0, subgroupBroadcast(v.b, 0u), wb);
             b1 = product(b1, subgroupBroadcast(v.b, 1u), wb);
             b2 = product(b2, subgroupBroadcast(v.b, 2u), wb);
@@ -96,7 +107,6 @@ fn main(
             b5 = product(b5, subgroupBroadcast(v.b, 5u), wb);
             b6 = product(b6, subgroupBroadcast(v.b, 6u), wb);
             b7 = product(b7, subgroupBroadcast(v.b, 7u), wb);
-            let wc = weights(at + 2u * place);
             c0 = product(c0, subgroupBroadcast(v.c, 0u), wc);
             c1 = product(c1, subgroupBroadcast(v.c, 1u), wc);
             c2 = product(c2, subgroupBroadcast(v.c, 2u), wc);
@@ -105,7 +115,6 @@ fn main(
             c5 = product(c5, subgroupBroadcast(v.c, 5u), wc);
             c6 = product(c6, subgroupBroadcast(v.c, 6u), wc);
             c7 = product(c7, subgroupBroadcast(v.c, 7u), wc);
-            let wd = weights(at + 3u * place);
             d0 = product(d0, subgroupBroadcast(v.d, 0u), wd);
             d1 = product(d1, subgroupBroadcast(v.d, 1u), wd);
             d2 = product(d2, subgroupBroadcast(v.d, 2u), wd);
@@ -114,7 +123,6 @@ fn main(
             d5 = product(d5, subgroupBroadcast(v.d, 5u), wd);
             d6 = product(d6, subgroupBroadcast(v.d, 6u), wd);
             d7 = product(d7, subgroupBroadcast(v.d, 7u), wd);
-            let we = weights(at + 4u * place);
             e0 = product(e0, subgroupBroadcast(v.e, 0u), we);
             e1 = product(e1, subgroupBroadcast(v.e, 1u), we);
             e2 = product(e2, subgroupBroadcast(v.e, 2u), we);
@@ -123,7 +131,6 @@ fn main(
             e5 = product(e5, subgroupBroadcast(v.e, 5u), we);
             e6 = product(e6, subgroupBroadcast(v.e, 6u), we);
             e7 = product(e7, subgroupBroadcast(v.e, 7u), we);
-            let wf = weights(at + 5u * place);
             f0 = product(f0, subgroupBroadcast(v.f, 0u), wf);
             f1 = product(f1, subgroupBroadcast(v.f, 1u), wf);
             f2 = product(f2, subgroupBroadcast(v.f, 2u), wf);
@@ -132,6 +139,7 @@ fn main(
             f5 = product(f5, subgroupBroadcast(v.f, 5u), wf);
             f6 = product(f6, subgroupBroadcast(v.f, 6u), wf);
             f7 = product(f7, subgroupBroadcast(v.f, 7u), wf);
+            at += 6u * place;
         }
     }
     if (block >= params.out_blocks) {

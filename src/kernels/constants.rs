@@ -35,6 +35,11 @@ impl Constants {
 /// Convolution weights `[out, in, k, k]` (or `[in, out, k, k]` if `transposed`) as the kernels read them:
 /// `[tap][input block][output block][4 inputs][4 outputs]`, the channels of each of `sources` padded to whole blocks.
 pub(crate) fn pack_convolution(weight: &Tensor, sources: &[usize], transposed: bool, element: Element) -> Vec<u8> {
+    storage::encode_values(element, &in_blocks(weight, sources, transposed))
+}
+
+/// The same before it is stored: 16 values for each tap, input block and output block.
+pub(crate) fn in_blocks(weight: &Tensor, sources: &[usize], transposed: bool) -> Vec<f32> {
     let &[first, second, height, width] = weight.shape() else { return vec![] };
     let (out, inputs) = if transposed { (second, first) } else { (first, second) };
     let taps = height * width;
@@ -56,7 +61,7 @@ pub(crate) fn pack_convolution(weight: &Tensor, sources: &[usize], transposed: b
             }
         }
     }
-    storage::encode_values(element, &packed)
+    packed
 }
 
 /// A vector of channels in f32, padded with zeros to whole `vec4`s.

@@ -80,8 +80,8 @@ pub(super) fn record(
 pub(super) struct WeightTransform {
     /// What the packed weights are kept under.
     pub name: &'static str,
-    /// `[out, in, rows, columns]` to the same with other taps.
-    pub apply: fn(&Tensor) -> Tensor,
+    /// The bytes of `[out, in, rows, columns]`, given the channels of each source.
+    pub pack: fn(&Tensor, &[usize], Element) -> Vec<u8>,
 }
 
 /// The same of a kernel that reads transformed weights.
@@ -113,7 +113,7 @@ pub(super) fn record_with(
     let plain = graph.tensor(conv.weight);
     let name = transform.as_ref().map_or("conv", |transform| transform.name);
     let weight = lowering.constants.get(&format!("{name} {} {sources:?} {element}", conv.weight.0), || match &transform {
-        Some(transform) => pack_convolution(&(transform.apply)(plain), &sources, false, element),
+        Some(transform) => (transform.pack)(plain, &sources, element),
         None => pack_convolution(plain, &sources, false, element),
     });
     let mut bindings = vec![(1, lowering.input(node, 0)), (3, weight), (6, lowering.output(node))];

@@ -2,9 +2,9 @@
 //! F(2×2, 3×3), four ninths of them and a smaller error; in f32. Three kernels over a workspace: transform the input's
 //! tiles, one matrix product for each of their places, transform back. A large map goes through the workspace a few rows of tiles at a time, so that it stays in cache.
 
-use super::constants::pack_convolution;
+use super::constants;
 use super::lowering::WORKGROUP;
-use super::{Lowering, Target, winograd_in, winograd_multiply, winograd_out};
+use super::{Lowering, Target, storage, winograd_in, winograd_multiply, winograd_out};
 use crate::graph::{Conv2d, Graph, NodeId, WeightId};
 use crate::tensor::{Element, Tensor};
 
@@ -73,10 +73,11 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let portions = down.div_ceil((WORKSPACE / row_bytes).max(1));
     let rows = down.div_ceil(portions);
     let most = (form.places() * across * rows * 16) as u64;
-    let transformed = lowering.buffer(format!("{} (transformed)", out.name), most * in_blocks as u64);
+    let padded = (form.places() * (across * rows).next_multiple_of(winograd_multiply::TILES) * 16) as u64;
+    let transformed = lowering.buffer(format!("{} (transformed)", out.name), padded * in_blocks as u64);
     let products = lowering.buffer(format!("{} (products)", out.name), most * out_blocks as u64);
     let weight = lowering.constants.get(&format!("winograd {form:?} {} {sources:?}", conv.weight.0), || {
-        pack_convolution(&transform_weight(graph.tensor(conv.weight), form), &sources, false, Element::F32)
+        pack(&transform_weight(graph.tensor(conv.weight), form), &sources)
     });
     for first_row in (0..down).step_by(rows) {
         let tiles = Tiles { form, across, first_row, count: across * rows.min(down - first_row) };
@@ -134,4 +135,25 @@ fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
     let data: Vec<f32> = weight.data().chunks_exact(9).flat_map(kernel).collect();
     let shape = [weight.shape()[0], weight.shape()[1], g.len(), g.len()];
     Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("a square of places for each kernel of 9"))
+}
+
+/// `[place][group of output blocks][input block][output block][4 inputs][4 outputs]`, the groups padded with zeros: in the
+/// order in which a subgroup reads them.
+fn pack(weight: &Tensor, sources: &[usize]) -> Vec<u8> {
+    let blocks = constants::in_blocks(weight, sources, false);
+    let out_blocks = weight.shape()[0].div_ceil(4);
+    let groups = out_blocks.div_ceil(winograd_multiply::BLOCKS);
+    let places = weight.shape()[2] * weight.shape()[3];
+    let mut packed = Vec::with_capacity(blocks.len());
+    for place in blocks.chunks_exact((blocks.len() / places).max(1)) {
+        for group in 0..groups {
+            for row in place.chunks_exact(out_blocks * 16) {
+                let from = group * winograd_multiply::BLOCKS * 16;
+                let to = (from + winograd_multiply::BLOCKS * 16).min(row.len());
+                packed.extend_from_slice(&row[from..to]);
+                packed.resize(packed.len() + winograd_multiply::BLOCKS * 16 - (to - from), 0.0);
+            }
+        }
+    }
+    storage::encode_values(Element::F32, &packed)
 }

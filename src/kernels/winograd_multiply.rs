@@ -7,8 +7,8 @@ use crate::graph::{NodeId, Op};
 use bytemuck::{Pod, Zeroable};
 
 /// Tiles and output channel blocks that a workgroup covers.
-const TILES: u32 = 32;
-const BLOCKS: u32 = 8;
+pub(super) const TILES: usize = 32;
+pub(super) const BLOCKS: usize = 8;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -34,7 +34,7 @@ pub(super) fn lower(
     weight: Operand,
 ) {
     let tile_count = tiles.count as u32;
-    let out_groups = (out_blocks as u32).div_ceil(BLOCKS);
+    let out_groups = (out_blocks as u32).div_ceil(BLOCKS as u32);
     let params = Params { tiles: tile_count, in_blocks: in_blocks as u32, out_blocks: out_blocks as u32, out_groups };
     let flops = match &lowering.graph.node(node).op {
         Op::Conv2d(conv) => 2 * multiply_adds(lowering, node, conv.weight),
@@ -49,7 +49,7 @@ pub(super) fn lower(
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings: vec![(1, Operand::Buffer(input)), (2, weight), (3, Operand::Buffer(output))],
-        workgroups: [tile_count.div_ceil(TILES), 1, tiles.form.places() as u32 * out_groups],
+        workgroups: [tile_count.div_ceil(TILES as u32), 1, tiles.form.places() as u32 * out_groups],
         cost,
     };
     lowering.step(node, Variant::new("winograd_multiply", &[]), parts);
