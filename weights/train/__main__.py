@@ -32,6 +32,7 @@ def options(argv=None):
     a.add_argument("--scenery", type=int, help="seed of the scenes alone; default: --seed")
     a.add_argument("--val", help="folder with input/ and target/, watched during the run, never learnt from")
     a.add_argument("--every", type=int, default=200, help="steps between reports")
+    a.add_argument("--muon", action="store_true", help="Muon for the convolutions' weights, Adam for the rest (README: what it gains)")
     a.add_argument("--compile", action="store_true", help="compile the network (torch.compile): a quarter faster on a CPU")
     a.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="the network in bfloat16")
     a.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: PyTorch's choice")

@@ -12,6 +12,7 @@ from .data import Batches, kept
 from .degrade import TASKS
 from .evaluate import load, ssim
 from .export import export
+from .muon import orthogonal
 from .train import Run, loss
 
 TINY = ["--width", "8", "--blocks", "1", "--steps", "24", "--freeze", "0.5", "--seed", "3", "--rate", "10"]
@@ -21,8 +22,8 @@ FULL = {  # the commands of README.md that train the paper's architecture, less 
 POOL = {}  # the scenes drawn so far, shared by all tests
 
 
-def tiny(task="dehaze"):
-    return Run(options(["--task", task, *TINY]))
+def tiny(task="dehaze", *more):
+    return Run(options(["--task", task, *TINY, *more]))
 
 
 def batches(task="dehaze", batch=8):
@@ -56,6 +57,12 @@ def test_a_motion_run_may_begin_with_straight_paths():
     assert torch.isfinite(first[0]).all() and not torch.equal(first[0], Batches("deblur", 5, 8, sides={64: 1.0}).draw(0, {})[0])
 
 
+def test_muon_turns_a_matrix_into_a_rotation():
+    for shape in (3, 5, 9), (2, 12, 4):
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape, generator=torch.Generator().manual_seed(1))))
+        assert 0.6 < values.min() and values.max() < 1.3, values
+
+
 def test_every_task_spoils_pictures_and_knows_the_answer():
     for task in TASKS:
         spoilt = []
@@ -86,8 +93,8 @@ def test_a_few_steps_learn_every_task():
 
 
 def test_resuming_changes_no_bit():
-    for task in "dehaze", "deblur":
-        whole, part, rest = tiny(task), tiny(task), tiny(task)
+    for command in ["dehaze"], ["deblur"], ["deblur", "--muon"]:
+        whole, part, rest = tiny(*command), tiny(*command), tiny(*command)
         losses = list(advance(whole, 6))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "checkpoint.pt"

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from torch.nn import functional as F
 
 from .data import loader
+from .muon import Muon, is_matrix
 from .network import IRNeXt
 
 PEAK, FLOOR, WARMUP = 6e-4, 1e-6, 200  # learning rate: its top, its end, and the steps up to the top
@@ -52,7 +53,7 @@ def freeze_statistics(net):
 class Run:
     """All that a checkpoint holds.  `options` are the command line's; a resumed run must repeat them."""
 
-    SHAPE = "task", "width", "blocks", "activation", "mean", "seed", "batch"
+    SHAPE = "task", "width", "blocks", "activation", "mean", "seed", "batch", "muon"
 
     def __init__(self, options):
         self.options, self.step, self.seconds = options, 0, 0.0
@@ -64,11 +65,15 @@ class Run:
         self.net.to(self.device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.net).eval()
         self.forward = torch.compile(self.net, dynamic=False) if options["compile"] else self.net
-        self.adam = torch.optim.Adam(self.net.parameters(), lr=PEAK)
+        matrices = [p for p in self.net.parameters() if options["muon"] and is_matrix(p)]
+        others = [p for p in self.net.parameters() if not (options["muon"] and is_matrix(p))]
+        self.optimizers = {"adam": torch.optim.Adam(others, lr=PEAK)}
+        if matrices:
+            self.optimizers["muon"] = Muon(matrices, lr=PEAK)
 
     def save(self, path):
         state = {"options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
-                 "net": self.net.state_dict(), "ema": self.ema.state_dict(), "adam": self.adam.state_dict()}
+                 "net": self.net.state_dict(), "ema": self.ema.state_dict(), **{name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}}
         temporary = Path(f"{path}.part")
         torch.save(state, temporary)
         os.replace(temporary, path)
@@ -85,12 +90,13 @@ class Run:
                 self.before = state["before"] + state["step"]
             return
         for key in self.SHAPE:
-            if state["options"][key] != self.options[key]:
-                raise SystemExit(f"{path} was trained with --{key} {state['options'][key]}")
+            if state["options"].get(key, False) != self.options[key]:
+                raise SystemExit(f"{path} was trained with --{key} {state['options'].get(key, False)}")
         self.step, self.before, self.seconds = state["step"], state["before"], state["seconds"]
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
-        self.adam.load_state_dict(state["adam"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state[name])
 
     def adopt(self, path):
         """Start a new run from a file that `export` wrote."""
@@ -117,16 +123,18 @@ class Run:
         self.net.train()
         if progress >= self.options["freeze"]:
             freeze_statistics(self.net)
-        for group in self.adam.param_groups:
-            group["lr"] = rate(self.step, progress) * self.options["rate"]
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate(self.step, progress) * self.options["rate"]
         degraded = degraded.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options["bf16"]):
             outputs = self.forward(degraded)
         value = loss(outputs, wanted.to(self.device), self.options["spectrum"])
-        self.adam.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        self.adam.step()
+        for optimizer in self.optimizers.values():
+            optimizer.step()
         average(self.ema, self.net, self.step)
         self.step += 1
         self.seconds += time.monotonic() - begun
