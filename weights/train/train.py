@@ -73,7 +73,8 @@ class Run:
 
     def save(self, path):
         state = {"options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
-                 "net": self.net.state_dict(), "ema": self.ema.state_dict(), **{name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}}
+                 "net": self.net.state_dict(), "ema": self.ema.state_dict()}
+        state |= {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         temporary = Path(f"{path}.part")
         torch.save(state, temporary)
         os.replace(temporary, path)
@@ -90,8 +91,9 @@ class Run:
                 self.before = state["before"] + state["step"]
             return
         for key in self.SHAPE:
-            if state["options"].get(key, False) != self.options[key]:
-                raise SystemExit(f"{path} was trained with --{key} {state['options'].get(key, False)}")
+            then = state["options"].get(key, False)  # files from before --muon don't say that they had none
+            if then != self.options[key]:
+                raise SystemExit(f"{path} was trained with --{key} {then}")
         self.step, self.before, self.seconds = state["step"], state["before"], state["seconds"]
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
