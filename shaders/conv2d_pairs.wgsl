@@ -6,7 +6,7 @@ import package::shared::convolution::{params, tapped, read_padded};
 @if(!output_f32) import package::shared::half::{Pair as Output, decode_pair as decode_output, encode_pair as encode_output};
 @if(weight_f32) import package::shared::single::{Pair as Weight, decode_pair as decode_weight};
 @if(!weight_f32) import package::shared::half::{Pair as Weight, decode_pair as decode_weight};
-@if(gelu) import package::shared::gelu::gelu1;
+@if(gelu) import package::shared::gelu::gelu;
 @if(native_f16) enable f16;
 
 @group(0) @binding(3) var<storage, read> weight: array<Weight>;
@@ -29,7 +29,7 @@ fn store(pixel: u32, pixels: u32, pair: u32, sum: vec2<f32>) {
         return;
     }
     var value = sum;
-    @if(gelu) { value = vec2<f32>(gelu1(value.x), gelu1(value.y)); }
+    @if(gelu) { value = gelu(value.xyxy).xy; }
     let at = pixel * params.out_blocks * 2u + pair;
     @if(residual) { value += decode_output(residual[at]); }
     output[at] = encode_output(value);

@@ -1,5 +1,6 @@
 // gelu?(base? + Σ upsample(source)): one to three maps, upsampled bilinearly with align_corners = true to any size,
-// added to one another and to a map of that size. One invocation makes 4 channels of one pixel.
+// added to one another and to a map of that size. One invocation makes 4 channels of one pixel, or, where no source has
+// more than half the rows (`tall`), of four pixels, one above the other: these need four rows of a source at most.
 // Source: IRNeXt (ICML 2023), the multi-scale module's total.
 @if(f32) import package::shared::single::{Stored, decode, encode};
 @if(!f32) import package::shared::half::{Stored, decode, encode};
@@ -29,18 +30,24 @@ struct Params {
 
 override WORKGROUP: u32 = 64;
 
+// Pixels that an invocation makes.
+@if(tall) const TALL = 4u;
+@if(!tall) const TALL = 1u;
+
 struct Position {
     low: u32,
-    high: u32,
     fraction: f32,
 }
 
 // Where pixel `at` of `to` falls among the pixels of `source`: at·(source−1)/(to−1), the whole part taken in integers.
+// Software drivers divide these lane by lane, so the division is an estimate in f32, set right by what it leaves.
 fn position(at: u32, source: u32, to: u32) -> Position {
     let steps = max(to - 1u, 1u);
     let numerator = at * (source - 1u);
-    let low = numerator / steps;
-    return Position(low, min(low + 1u, source - 1u), f32(numerator % steps) / f32(steps));
+    let estimate = u32(f32(numerator) / f32(steps));
+    let left = i32(numerator) - i32(estimate * steps);
+    let low = i32(estimate) + select(0, 1, left >= i32(steps)) - select(0, 1, left < 0);
+    return Position(u32(low), f32(i32(numerator) - low * i32(steps)) / f32(steps));
 }
 
 @if(!window)
@@ -48,37 +55,111 @@ fn down(y: u32, height: u32) -> Position {
     return position(y, height, params.height);
 }
 
-// Where a row falls is a matter of the whole picture. Rows near the window's borders may need others that are not
-// there; the nearest stands in, and the host takes no such row.
+// Where a row falls is a matter of the whole picture.
 @if(window)
 fn down(y: u32, height: u32) -> Position {
-    let row = origin[0] * params.height / params.window + y;
-    let first = origin[0] * height / params.window;
-    let last = first + height - 1u;
     let all = vec2<u32>(height, params.height) * params.picture / params.window;
-    let place = position(row, all.x, all.y);
-    return Position(clamp(place.low, first, last) - first, clamp(place.high, first, last) - first, place.fraction);
+    return position(origin[0] * params.height / params.window + y, all.x, all.y);
 }
 
-struct Corners {
-    // Indices of the four neighbours in vec4s, then the weights of the right and of the lower ones.
-    at: vec4<u32>,
-    right: f32,
-    lower: f32,
+// Row `y` of a source among those that are there, as an index of pixels.
+@if(!window)
+fn row(y: u32, height: u32, width: u32) -> u32 {
+    return min(y, height - 1u) * width;
 }
 
-fn corners(y: u32, x: u32, block: u32, height: u32, width: u32) -> Corners {
-    let v = down(y, height);
+// Rows near the window's borders may need others that are not there; the nearest stands in, and the host takes no such
+// row.
+@if(window)
+fn row(y: u32, height: u32, width: u32) -> u32 {
+    let first = origin[0] * height / params.window;
+    return (clamp(y, first, first + height - 1u) - first) * width;
+}
+
+// Indices of two neighbours in a row, in vec4s, and the right one's weight.
+struct Columns {
+    left: u32,
+    right: u32,
+    fraction: f32,
+}
+
+fn columns(x: u32, block: u32, width: u32) -> Columns {
     let h = position(x, width, params.width);
-    let rows = vec4<u32>(v.low, v.low, v.high, v.high);
-    let columns = vec4<u32>(h.low, h.high, h.low, h.high);
-    return Corners((rows * width + columns) * params.blocks + block, h.fraction, v.fraction);
+    return Columns(h.low * params.blocks + block, min(h.low + 1u, width - 1u) * params.blocks + block, h.fraction);
 }
 
-fn blend(c: Corners, a: Stored, b: Stored, d: Stored, e: Stored) -> vec4<f32> {
-    let top = decode(a) * (1.0 - c.right) + decode(b) * c.right;
-    let bottom = decode(d) * (1.0 - c.right) + decode(e) * c.right;
-    return top * (1.0 - c.lower) + bottom * c.lower;
+fn across(c: Columns, left: Stored, right: Stored) -> vec4<f32> {
+    return decode(left) * (1.0 - c.fraction) + decode(right) * c.fraction;
+}
+
+fn across0(c: Columns, y: u32) -> vec4<f32> {
+    let at = row(y, params.heights.x, params.widths.x) * params.blocks;
+    return across(c, source0[at + c.left], source0[at + c.right]);
+}
+
+@if(second)
+fn across1(c: Columns, y: u32) -> vec4<f32> {
+    let at = row(y, params.heights.y, params.widths.y) * params.blocks;
+    return across(c, source1[at + c.left], source1[at + c.right]);
+}
+
+@if(third)
+fn across2(c: Columns, y: u32) -> vec4<f32> {
+    let at = row(y, params.heights.z, params.widths.z) * params.blocks;
+    return across(c, source2[at + c.left], source2[at + c.right]);
+}
+
+// A source's rows from `first` on, each taken where the pixels stand.
+struct Rows {
+    first: u32,
+    a: vec4<f32>,
+    b: vec4<f32>,
+    @if(tall) c: vec4<f32>,
+    @if(tall) d: vec4<f32>,
+}
+
+@if(!tall)
+fn take0(c: Columns, y: u32) -> Rows {
+    return Rows(y, across0(c, y), across0(c, y + 1u));
+}
+
+@if(tall)
+fn take0(c: Columns, y: u32) -> Rows {
+    return Rows(y, across0(c, y), across0(c, y + 1u), across0(c, y + 2u), across0(c, y + 3u));
+}
+
+@if(second && !tall)
+fn take1(c: Columns, y: u32) -> Rows {
+    return Rows(y, across1(c, y), across1(c, y + 1u));
+}
+
+@if(second && tall)
+fn take1(c: Columns, y: u32) -> Rows {
+    return Rows(y, across1(c, y), across1(c, y + 1u), across1(c, y + 2u), across1(c, y + 3u));
+}
+
+@if(third && !tall)
+fn take2(c: Columns, y: u32) -> Rows {
+    return Rows(y, across2(c, y), across2(c, y + 1u));
+}
+
+@if(third && tall)
+fn take2(c: Columns, y: u32) -> Rows {
+    return Rows(y, across2(c, y), across2(c, y + 1u), across2(c, y + 2u), across2(c, y + 3u));
+}
+
+@if(!tall)
+fn blend(rows: Rows, at: Position) -> vec4<f32> {
+    return rows.a * (1.0 - at.fraction) + rows.b * at.fraction;
+}
+
+@if(tall)
+fn blend(rows: Rows, at: Position) -> vec4<f32> {
+    let first = at.low == rows.first;
+    let second = at.low == rows.first + 1u;
+    let upper = select(select(rows.c, rows.b, second), rows.a, first);
+    let lower = select(select(rows.d, rows.c, second), rows.b, first);
+    return upper * (1.0 - at.fraction) + lower * at.fraction;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -88,18 +169,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (x >= params.width) {
         return;
     }
-    let c0 = corners(id.y, x, block, params.heights.x, params.widths.x);
-    var sum = blend(c0, source0[c0.at.x], source0[c0.at.y], source0[c0.at.z], source0[c0.at.w]);
-    @if(second) {
-        let c1 = corners(id.y, x, block, params.heights.y, params.widths.y);
-        sum += blend(c1, source1[c1.at.x], source1[c1.at.y], source1[c1.at.z], source1[c1.at.w]);
+    let top = id.y * TALL;
+    let rows0 = take0(columns(x, block, params.widths.x), down(top, params.heights.x).low);
+    @if(second) let rows1 = take1(columns(x, block, params.widths.y), down(top, params.heights.y).low);
+    @if(third) let rows2 = take2(columns(x, block, params.widths.z), down(top, params.heights.z).low);
+    for (var y = top; y < min(top + TALL, params.height); y++) {
+        var sum = blend(rows0, down(y, params.heights.x));
+        @if(second) { sum += blend(rows1, down(y, params.heights.y)); }
+        @if(third) { sum += blend(rows2, down(y, params.heights.z)); }
+        let at = (y * params.width + x) * params.blocks + block;
+        @if(base) { sum += decode(base[at]); }
+        @if(gelu) { sum = gelu(sum); }
+        output[at] = encode(sum);
     }
-    @if(third) {
-        let c2 = corners(id.y, x, block, params.heights.z, params.widths.z);
-        sum += blend(c2, source2[c2.at.x], source2[c2.at.y], source2[c2.at.z], source2[c2.at.w]);
-    }
-    let at = (id.y * params.width + x) * params.blocks + block;
-    @if(base) { sum += decode(base[at]); }
-    @if(gelu) { sum = gelu(sum); }
-    output[at] = encode(sum);
 }

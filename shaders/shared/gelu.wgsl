@@ -1,23 +1,21 @@
-// GELU in its exact erf form, x·Φ(x).
+// GELU in its exact erf form, x·Φ(x), without an exponential or a division, which cost software drivers dear.
 //
-// For z = |x| the upper tail is Φ(−z) = exp(−z²/2)·R(t) with t = 1/(1 + 0.3·z); R is a polynomial without constant
-// term, fitted to a relative error of 1.5e-7 over 0 ≤ z ≤ 14 (weighted least squares towards minimax on 400 Chebyshev
-// nodes of t against 40-digit erfc). In f32 the result is within 9e-8 of exact.
-fn gelu1(x: f32) -> f32 {
-    let z = min(abs(x), 14.0);
-    let t = 1.0 / (1.0 + 0.3 * z);
-    var r = 0.03567516803741455;
-    r = r * t - 0.15720462799072266;
-    r = r * t + 0.2063560038805008;
-    r = r * t - 0.053685784339904785;
-    r = r * t + 0.12856265902519226;
-    r = r * t + 0.09991320222616196;
-    r = r * t + 0.12075399607419968;
-    r = r * t + 0.11962929368019104;
-    let tail = r * t * exp(-0.5 * z * z);
-    return x * select(tail, 1.0 - tail, x >= 0.0);
-}
-
+// It is relu(x) − h(|x|) with h(z) = z·Φ(−z), a small hump. The eighth root of Φ(−z) falls so evenly that a polynomial of
+// degree 8 gives it: fitted to the least worst error of h, 3e-8, over 0 ≤ z ≤ 6, beyond which h is under 6e-9. In f32 the
+// result is within 2.5e-7 of exact.
 fn gelu(x: vec4<f32>) -> vec4<f32> {
-    return vec4<f32>(gelu1(x.x), gelu1(x.y), gelu1(x.z), gelu1(x.w));
+    let size = abs(x);
+    let z = min(size, vec4<f32>(6.0));
+    var q = z * -3.059785456116515e-7 + 7.614968126290478e-6;
+    q = q * z - 6.095652861404233e-5;
+    q = q * z + 3.6028039176017046e-5;
+    q = q * z + 0.0015023067826405168;
+    q = q * z - 0.0006710885209031403;
+    q = q * z - 0.03192784637212753;
+    q = q * z - 0.09145763516426086;
+    q = q * z + 0.9170040488243103;
+    let q2 = q * q;
+    let q4 = q2 * q2;
+    // Half of x + |x| is relu(x), but of a NaN a NaN.
+    return (x + size) * 0.5 - z * (q4 * q4);
 }

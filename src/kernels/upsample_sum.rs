@@ -20,9 +20,12 @@ struct Params {
     picture: u32,
 }
 
+/// Pixels below one another that an invocation of the form `tall` makes.
+const TALL: u32 = 4;
+
 /// All variants: one source, two, or three.
 pub fn variants() -> Vec<Variant> {
-    let all = combinations("upsample_sum", &["f32", "base", "second", "third", "gelu", "window"]);
+    let all = combinations("upsample_sum", &["f32", "base", "second", "third", "gelu", "window", "tall"]);
     all.into_iter().filter(|v| !v.features.contains(&"third") || v.features.contains(&"second")).collect()
 }
 
@@ -44,6 +47,8 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, base: bool, gelu: bool) {
     if let Some(window) = lowering.window {
         bindings.push((6, Operand::Buffer(window.origin)));
     }
+    // Four rows below one another then fall on four rows of a source at most.
+    let tall = heights[..sources].iter().all(|&height| 2 * (height - 1) <= out.shape.height.saturating_sub(1) as u32);
     let params = Params {
         height: out.shape.height as u32,
         width: out.shape.width as u32,
@@ -63,14 +68,16 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, base: bool, gelu: bool) {
             ("third", sources > 2),
             ("gelu", gelu),
             ("window", lowering.window.is_some()),
+            ("tall", tall),
         ],
     );
+    let [across, down, deep] = rows(out.shape);
     // A blend is 3 multiply-add pairs; a GELU counts as 20 operations.
     let operations = 6 * sources + usize::from(base) + if gelu { 20 } else { 0 };
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings,
-        workgroups: rows(out.shape),
+        workgroups: [across, if tall { down.div_ceil(TALL) } else { down }, deep],
         cost: Cost { flops: (out.shape.values() * operations) as u64, bytes: lowering.traffic(node) },
     };
     lowering.step(node, variant, parts);
