@@ -6,12 +6,12 @@ use common::devices;
 use half::f16;
 use irnext::compile::{Choice, Reason, assign_elements, block, check_key, choose, choose_block, key};
 use irnext::gpu::{Gpu, Preferences};
-use irnext::graph::NodeId;
+use irnext::graph::{Graph, NodeId, Op};
 use irnext::kernels::Target;
 use irnext::model::{Activation, Config, MeanKind};
 use irnext::reference;
 use irnext::run::{TensorSession, target};
-use irnext::tensor::{Element, FeatureMap};
+use irnext::tensor::{Element, FeatureMap, Shape};
 use irnext::verify::random::random_model;
 use irnext::verify::{self, Error, Plan, random};
 use proptest::prelude::*;
@@ -188,4 +188,42 @@ fn few_channels_have_their_own_kernel() {
         let four = choose(&graph, Element::F16, &Target { subgroup: Some(4), ..target }, id);
         assert_eq!(four, Choice { kernel: "conv2d_tiled", reason: Reason::Heuristic });
     }
+}
+
+/// Where this program rounds to half precision itself (words of 64 bits), it rounds as the standard says: ties, numbers
+/// without an exponent, overflow, infinities, NaN.
+#[test]
+fn halves_are_rounded_to_the_nearest() {
+    let gpu = &devices().packed;
+    if !gpu.words64 {
+        return common::not_tested(&gpu.name, "rounding to half precision (the driver rounds: no words of 64 bits)");
+    }
+    let shape = Shape::new(64, 256, 4);
+    let mut graph = Graph::default();
+    let inputs = ["a", "b"].map(|name| graph.input(name, shape, false));
+    let sum = graph.push("sum", Op::Add { scale: 1.0 }, &inputs).expect("fits");
+    graph.output("sum", sum, false);
+    let mut rng = fastrand::Rng::with_seed(7);
+    // All halves, each with one of like size, so that sums need a bit or two more than a half has.
+    let a = FeatureMap::from_fn(shape, |y, x, pixel| {
+        for (c, value) in pixel.iter_mut().enumerate() {
+            *value = f16::from_bits((y * 1024 + x * 4 + c) as u16).to_f32();
+        }
+    });
+    let mut b = a.clone();
+    for value in &mut b.data {
+        let near = f16::from_f32(*value).to_bits().wrapping_add(rng.u16(0..3 << 11)) ^ (rng.u16(0..2) << 15);
+        *value = f16::from_bits(near).to_f32();
+    }
+    let target = target(gpu, true);
+    let session = TensorSession::with_target(gpu, &graph, Element::F16, target).expect("records");
+    let made = session.run(&[a.clone(), b.clone()]).expect("runs");
+    let mut kinds = [0; 3];
+    for ((a, b), made) in a.data.iter().zip(&b.data).zip(&made[0].data) {
+        let wanted = f16::from_f32(a + b);
+        kinds[usize::from(wanted.is_infinite()) + 2 * usize::from(wanted.is_nan())] += 1;
+        let same = if wanted.is_nan() { made.is_nan() } else { made.to_bits() == wanted.to_f32().to_bits() };
+        assert!(same, "{a:e} + {b:e} is {:e}, rounded {wanted:e}: made {made:e}", a + b);
+    }
+    assert!(kinds.iter().all(|&count| count > 300), "{kinds:?}");
 }

@@ -21,7 +21,8 @@ fn decode(stored: Stored) -> vec4<f32> {
 
 @if(!native_f16 && words64)
 fn encode(value: vec4<f32>) -> Stored {
-    return u64(pack2x16float(value.xy)) | (u64(pack2x16float(value.zw)) << 32u);
+    let halves = halves(value);
+    return u64(halves.x | (halves.y << 16u)) | (u64(halves.z | (halves.w << 16u)) << 32u);
 }
 
 @if(!native_f16 && !words64)
@@ -32,6 +33,22 @@ fn decode(stored: Stored) -> vec4<f32> {
 @if(!native_f16 && !words64)
 fn encode(value: vec4<f32>) -> Stored {
     return vec2<u32>(pack2x16float(value.xy), pack2x16float(value.zw));
+}
+
+// Half-precision bits, rounded to the nearest, ties to even. What pack2x16float does, without the branches by magnitude
+// that software drivers make of it.
+@if(!native_f16 && words64)
+fn halves(value: vec4<f32>) -> vec4<u32> {
+    let bits = bitcast<vec4<u32>>(value);
+    let size = bits & vec4<u32>(0x7fffffffu);
+    // A number too large for half precision becomes infinity, NaN stays NaN.
+    let cut = min(size, vec4<u32>(0x47800000u));
+    let normal = (cut + ((cut >> vec4<u32>(13u)) & vec4<u32>(1u)) + vec4<u32>(0xc8000fffu)) >> vec4<u32>(13u);
+    // A half without an exponent counts in steps of 2^-24, as f32 does beside 0.5.
+    let small = bitcast<vec4<u32>>(abs(value) + vec4<f32>(0.5)) - vec4<u32>(0x3f000000u);
+    let finite = select(normal, small, size < vec4<u32>(0x38800000u));
+    let all = select(finite, vec4<u32>(0x7e00u), size > vec4<u32>(0x7f800000u));
+    return all | ((bits >> vec4<u32>(16u)) & vec4<u32>(0x8000u));
 }
 
 // Two consecutive channels.
@@ -53,7 +70,13 @@ fn decode_pair(stored: Pair) -> vec2<f32> {
     return unpack2x16float(stored);
 }
 
-@if(!native_f16)
+@if(!native_f16 && words64)
+fn encode_pair(value: vec2<f32>) -> Pair {
+    let halves = halves(vec4<f32>(value, vec2<f32>()));
+    return halves.x | (halves.y << 16u);
+}
+
+@if(!native_f16 && !words64)
 fn encode_pair(value: vec2<f32>) -> Pair {
     return pack2x16float(value);
 }
