@@ -131,4 +131,9 @@ fn print(profile: &Profile, top: usize) {
         let ms: f64 = rest.iter().map(|group| group.ms).sum();
         println!("{ms:>9.3} {:>5.1}%  in {} more (--top)", ms / dispatches_ms * 100.0, rest.len());
     }
+    if profile.steps.iter().any(|step| step.variant.starts_with("winograd")) {
+        println!(
+            "Winograd's GFLOP/s are of the direct convolution, of which it multiplies a quarter: it may pass the roof."
+        );
+    }
 }
