@@ -130,14 +130,14 @@ fn a_demoted_kernel_is_out_of_use() {
         choose(&graph, Element::F16, &target, id)
     };
     let mut known = Preferences::default();
-    assert_eq!(chosen(known.clone()), Choice { kernel: "winograd_rows", reason: Reason::Heuristic });
-    known.agrees.insert(check_key("winograd_rows", Element::F16), false);
+    assert_eq!(chosen(known.clone()), Choice { kernel: "winograd", reason: Reason::Heuristic });
+    known.agrees.insert(check_key("winograd", Element::F16), false);
     assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_broadcast", reason: Reason::Demoted });
     known.agrees.insert(check_key("conv2d_broadcast", Element::F16), false);
     assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
-    known.fastest.insert(key(&graph, Element::F16, id).expect("a convolution"), "winograd".into());
-    assert_eq!(chosen(known.clone()), Choice { kernel: "winograd", reason: Reason::Tuned });
-    known.agrees.insert(check_key("winograd", Element::F16), false);
+    known.fastest.insert(key(&graph, Element::F16, id).expect("a convolution"), "winograd_f2".into());
+    assert_eq!(chosen(known.clone()), Choice { kernel: "winograd_f2", reason: Reason::Tuned });
+    known.agrees.insert(check_key("winograd_f2", Element::F16), false);
     assert_eq!(chosen(known), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
 }
 
@@ -173,7 +173,7 @@ fn a_block_is_one_kernel_where_that_was_faster() {
 /// A layer of few channels gets the kernel that leaves no lane idle on them, and a wider one doesn't.
 #[test]
 fn few_channels_have_their_own_kernel() {
-    for (width, kernel) in [(16, "conv2d_pairs"), (32, "winograd_rows")] {
+    for (width, kernel) in [(16, "conv2d_pairs"), (32, "winograd")] {
         let network = random_model(Config::new(width, 1, Activation::Tanh, MeanKind::Global));
         let mut graph = network.graph(64, 64).expect("builds");
         assign_elements(&mut graph, Element::F16);

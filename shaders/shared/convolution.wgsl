@@ -7,7 +7,8 @@
 @if(output_f32) import package::shared::single::{Stored as Output, decode as decode_output, encode as encode_output};
 @if(!output_f32) import package::shared::half::{Stored as Output, decode as decode_output, encode as encode_output};
 @if(weight_f32) import package::shared::single::{Stored as Weight, decode as decode_weight};
-@if(!weight_f32) import package::shared::half::{Stored as Weight, decode as decode_weight};
+@if(weight_i16) import package::shared::integer::{Stored as Weight, decode as decode_weight};
+@if(!weight_f32 && !weight_i16) import package::shared::half::{Stored as Weight, decode as decode_weight};
 @if(gelu) import package::shared::gelu::gelu;
 
 struct Params {
@@ -30,6 +31,8 @@ struct Params {
 @if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 @if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
 @group(0) @binding(6) var<storage, read_write> output: array<Output>;
+// What weights stored as integers are multiplied by, for each output channel.
+@if(weight_i16) @group(0) @binding(7) var<storage, read> scale: array<vec4<f32>>;
 
 // What stands for a pixel outside the map.
 const OUTSIDE = 0xffffffffu;
@@ -58,6 +61,28 @@ fn read_padded(pixel: u32, block: u32) -> vec4<f32> {
     return select(vec4<f32>(), read(select(0u, pixel, inside), block), inside);
 }
 
+// The same in three steps, so that a loop over blocks multiplies once, and can read all it needs before it decodes: where
+// a pixel's blocks start (OUTSIDE stays), a block as it is stored, its value.
+fn start_of(pixel: u32) -> u32 {
+    @if(two_inputs) return pixel;
+    @if(!two_inputs) return select(OUTSIDE, pixel * params.first_blocks, pixel != OUTSIDE);
+}
+
+fn stored(start: u32, block: u32) -> Input {
+    let inside = select(0u, start, start != OUTSIDE);
+    @if(two_inputs) {
+        if (block >= params.first_blocks) {
+            return second[inside * (params.in_blocks - params.first_blocks) + block - params.first_blocks];
+        }
+        return first[inside * params.first_blocks + block];
+    }
+    @if(!two_inputs) return first[inside + block];
+}
+
+fn padded(start: u32, block: Input) -> vec4<f32> {
+    return select(vec4<f32>(), decode_input(block), start != OUTSIDE);
+}
+
 // The weights of one input channel and one output block.
 fn weights_of_one(at: u32) -> vec4<f32> {
     return decode_weight(weight[at]);
@@ -76,6 +101,11 @@ fn product(sum: vec4<f32>, x: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
 fn bias_of(block: u32) -> vec4<f32> {
     @if(bias) return bias[block];
     @if(!bias) return vec4<f32>();
+}
+
+fn scale_of(block: u32) -> vec4<f32> {
+    @if(weight_i16) return scale[block];
+    @if(!weight_i16) return vec4<f32>(1.0);
 }
 
 // The epilogue but for the bias.

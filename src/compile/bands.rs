@@ -103,25 +103,29 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
     graph.outputs.iter().for_each(|output| last_use[output.node.0] = graph.nodes.len());
     let picture = Picture { graph: &graph, rows, units, last_use };
     // What is reckoned from live maps may be less than what kernels and the arena's gaps take: then less is tried.
-    let mut assumed = room.clone();
-    for _ in 0..8 {
-        let Some(spans) = choose_spans(&picture, target, &assumed) else { break };
-        let stages = spans.into_iter().map(|choice| stage(&picture, precision, target, choice));
-        let stages = stages.collect::<Result<Vec<Stage>, PlanError>>()?;
-        let fits = |stage: &Stage| match stage {
-            Stage::Device(segment) => {
-                segment.plan.device_bytes() <= room.budget && segment.plan.fits(&room.limits).is_ok()
+    // Where that isn't enough, kernels go without a workspace.
+    for lean in [false, true] {
+        let target = Target { lean, ..target };
+        let mut assumed = room.clone();
+        for _ in 0..8 {
+            let Some(spans) = choose_spans(&picture, target, &assumed) else { break };
+            let stages = spans.into_iter().map(|choice| stage(&picture, precision, target, choice));
+            let stages = stages.collect::<Result<Vec<Stage>, PlanError>>()?;
+            let fits = |stage: &Stage| match stage {
+                Stage::Device(segment) => {
+                    segment.plan.device_bytes() <= room.budget && segment.plan.fits(&room.limits).is_ok()
+                }
+                Stage::Host(_) => true,
+            };
+            if stages.iter().all(fits) {
+                let last_stage = last_stages(&graph, &stages);
+                let work = (0..graph.nodes.len()).map(|index| work(&graph, NodeId(index))).sum();
+                return Ok(BandPlan { graph, rows, stages, last_stage, work });
             }
-            Stage::Host(_) => true,
-        };
-        if stages.iter().all(fits) {
-            let last_stage = last_stages(&graph, &stages);
-            let work = (0..graph.nodes.len()).map(|index| work(&graph, NodeId(index))).sum();
-            return Ok(BandPlan { graph, rows, stages, last_stage, work });
+            assumed.budget = assumed.budget / 8 * 7;
+            assumed.limits.max_buffer_size = assumed.limits.max_buffer_size / 8 * 7;
+            assumed.limits.max_storage_buffer_binding_size = assumed.limits.max_storage_buffer_binding_size / 8 * 7;
         }
-        assumed.budget = assumed.budget / 8 * 7;
-        assumed.limits.max_buffer_size = assumed.limits.max_buffer_size / 8 * 7;
-        assumed.limits.max_storage_buffer_binding_size = assumed.limits.max_storage_buffer_binding_size / 8 * 7;
     }
     let mut least = room.clone();
     while choose_spans(&picture, target, &least).is_none() && least.budget < u64::MAX / 2 {

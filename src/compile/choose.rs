@@ -2,7 +2,7 @@
 //! machine > a heuristic > the plain kernel; never one that disagrees with the plain one on this device.
 
 use crate::graph::{Graph, NodeId, Op};
-use crate::kernels::{Target, residual_block, winograd, winograd_rows};
+use crate::kernels::{Target, residual_block, winograd};
 use crate::tensor::Element;
 use std::fmt;
 
@@ -15,7 +15,6 @@ pub const CHOICES: &[&str] = &[
     "conv2d_tiled",
     "conv2d_broadcast",
     "conv2d_pairs",
-    "winograd_rows",
     "winograd",
     "winograd_f2",
     "conv_transpose2d",
@@ -96,11 +95,7 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
             precision == Element::F16 && target.matrix.is_some() && target.subgroup.is_some()
         }
         (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
-        (Op::Conv2d(conv), "winograd_rows") => broadcasts && winograd_rows::computes(conv),
-        (Op::Conv2d(conv), "winograd" | "winograd_f2") => {
-            let form = if *kernel == "winograd" { winograd::Form::Four } else { winograd::Form::Two };
-            broadcasts && winograd::computes(graph, precision, target, id, conv, form)
-        }
+        (Op::Conv2d(conv), "winograd" | "winograd_f2") => broadcasts && !target.lean && winograd::computes(conv),
         (Op::ConvTranspose2d(_), "conv_transpose2d") => true,
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
         _ => false,
@@ -187,14 +182,12 @@ fn heuristic(graph: &Graph, id: NodeId, all: &[&'static str]) -> Vec<&'static st
     ranked.reverse();
     if let Op::Conv2d(conv) = &node.op {
         let sources = &node.inputs[..conv.sources(node.inputs.len())];
-        let in_blocks: usize = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
+        let in_blocks = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
         ranked.retain(|&kernel| match kernel {
             // On software drivers one of the others is faster; tuning may find otherwise elsewhere.
             "winograd_f2" => false,
-            // Below 64 channels the transforms cost more than they save; a few tiles leave lanes idle.
-            "winograd" => pixels >= 1024 && in_blocks.min(out_blocks) >= 16,
-            // Tiles are 4 pixels wide: a narrow map fills few of them.
-            "winograd_rows" => node.shape.width >= 8 && out_blocks > 4,
+            // It makes 32 channels at a time; a few tiles leave lanes idle.
+            "winograd" => pixels >= 1024 && out_blocks >= 8 && winograd::has_room(graph, in_blocks),
             // A single block of channels leaves 7 lanes of 8 idle.
             "conv2d_broadcast" => pixels >= 4 && out_blocks > 1,
             // More channels are what it reads its pixels again for.

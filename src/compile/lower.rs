@@ -48,7 +48,6 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
                 "conv2d_matrix" => kernels::conv2d_matrix::lower(lowering, id, conv),
                 "conv2d_shared" => kernels::conv2d_shared::lower(lowering, id, conv),
                 "winograd" => winograd::lower(lowering, id, conv, winograd::Form::Four),
-                "winograd_rows" => kernels::winograd_rows::lower(lowering, id, conv),
                 "winograd_f2" => winograd::lower(lowering, id, conv, winograd::Form::Two),
                 _ => kernels::conv2d_tiled::lower(lowering, id, conv),
             }

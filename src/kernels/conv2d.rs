@@ -2,7 +2,7 @@
 
 use super::constants::pack_convolution;
 use super::lowering::rows;
-use super::{Cost, Lowering, StepParts};
+use super::{Cost, Lowering, StepParts, integer, storage};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
 use crate::tensor::{Element, Tensor};
@@ -25,12 +25,12 @@ struct Params {
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    variants_of("conv2d")
+    variants_of("conv2d", false)
 }
 
-/// The variants of a kernel with these bindings. Weights are stored as the activations of the plan are; a picture
-/// (f32 in every plan) can be what is read or what is written.
-pub(super) fn variants_of(shader: &'static str) -> Vec<Variant> {
+/// The variants of a kernel with these bindings. Weights are stored as the activations of the plan are, or, with
+/// `integers`, as 16-bit integers for half precision; a picture (f32 in every plan) can be what is read or what is written.
+pub(super) fn variants_of(shader: &'static str, integers: bool) -> Vec<Variant> {
     let elements = [
         (Element::F16, Element::F16, Element::F16),
         (Element::F16, Element::F32, Element::F16),
@@ -46,6 +46,7 @@ pub(super) fn variants_of(shader: &'static str) -> Vec<Variant> {
                 shader,
                 &[
                     ("weight_f32", weight == Element::F32),
+                    ("weight_i16", weight == Element::F16 && integers),
                     ("input_f32", input == Element::F32),
                     ("output_f32", output == Element::F32),
                     ("two_inputs", on(0)),
@@ -76,12 +77,17 @@ pub(super) fn record(
     record_with(lowering, node, conv, shader, None)
 }
 
-/// What a kernel makes of the weights before they are packed.
+/// What a kernel makes of the weights before they are packed. In plans of half precision they are packed as integers.
 pub(super) struct WeightTransform {
     /// What the packed weights are kept under.
     pub name: &'static str,
-    /// The bytes of `[out, in, rows, columns]`, given the channels of each source.
-    pub pack: fn(&Tensor, &[usize], Element) -> Vec<u8>,
+    /// Values of each pair of an input and an output channel.
+    pub places: usize,
+    /// The output blocks of a group. Groups are padded to be whole; at each place each has scales of its own.
+    pub group: usize,
+    /// The values of `[out, in, rows, columns]` as `[place][group][input block][output block][4 inputs][4 outputs]`, given
+    /// the channels of each source.
+    pub pack: fn(&Tensor, &[usize]) -> Vec<f32>,
 }
 
 /// The same of a kernel that reads transformed weights.
@@ -93,8 +99,8 @@ pub(super) fn record_with(
     transform: Option<WeightTransform>,
 ) -> (Variant, StepParts) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
-    let count = conv.sources(out.inputs.len());
-    let sources: Vec<usize> = out.inputs[..count].iter().map(|&id| graph.node(id).shape.channels).collect();
+    let source_count = conv.sources(out.inputs.len());
+    let sources: Vec<usize> = out.inputs[..source_count].iter().map(|&id| graph.node(id).shape.channels).collect();
     let blocks = |channels: &usize| channels.div_ceil(4) as u32;
     let x = graph.node(out.inputs[0]);
     let params = Params {
@@ -112,27 +118,43 @@ pub(super) fn record_with(
     let element = lowering.element;
     let plain = graph.tensor(conv.weight);
     let name = transform.as_ref().map_or("conv", |transform| transform.name);
+    let integers = transform.is_some() && element == Element::F16;
+    let part = |blocks: usize| params.in_blocks as usize * blocks * 16;
+    let count = |transform: &WeightTransform| {
+        transform.places * part((params.out_blocks as usize).next_multiple_of(transform.group))
+    };
     let weight = lowering.constants.get(&format!("{name} {} {sources:?} {element}", conv.weight.0), || match &transform {
-        Some(transform) => (transform.pack)(plain, &sources, element),
+        Some(transform) if integers => {
+            integer::pack(&(transform.pack)(plain, &sources), part(transform.group), transform.group)
+        }
+        Some(transform) => storage::encode_values(element, &(transform.pack)(plain, &sources)),
         None => pack_convolution(plain, &sources, false, element),
     });
-    let mut bindings = vec![(1, lowering.input(node, 0)), (3, weight), (6, lowering.output(node))];
-    if count == 2 {
+    let mut bindings = vec![(1, lowering.input(node, 0)), (6, lowering.output(node))];
+    match transform {
+        Some(transform) if integers => {
+            let [weight, scale] = integer::split(weight, count(&transform));
+            bindings.extend([(3, weight), (7, scale)]);
+        }
+        _ => bindings.push((3, weight)),
+    }
+    if source_count == 2 {
         bindings.push((2, lowering.input(node, 1)));
     }
     if let Some(bias) = conv.bias {
         bindings.push((4, lowering.channels(bias)));
     }
     if conv.epilogue.residual {
-        bindings.push((5, lowering.input(node, count)));
+        bindings.push((5, lowering.input(node, source_count)));
     }
     let variant = Variant::new(
         shader,
         &[
             ("weight_f32", element == Element::F32),
+            ("weight_i16", integers),
             ("input_f32", x.element == Element::F32),
             ("output_f32", out.element == Element::F32),
-            ("two_inputs", count == 2),
+            ("two_inputs", source_count == 2),
             ("bias", conv.bias.is_some()),
             ("gelu", conv.epilogue.gelu),
             ("residual", conv.epilogue.residual),

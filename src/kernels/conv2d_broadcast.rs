@@ -12,7 +12,7 @@ const BLOCKS: usize = 8;
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    variants_of("conv2d_broadcast")
+    variants_of("conv2d_broadcast", false)
 }
 
 /// One dispatch.

@@ -12,7 +12,7 @@ const BLOCKS: usize = 4;
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    variants_of("conv2d_pairs")
+    variants_of("conv2d_pairs", false)
 }
 
 /// One dispatch.

@@ -13,7 +13,7 @@ const BLOCKS: [usize; 2] = [8, 16];
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let both = |variant: Variant| [widened(variant.clone(), false), widened(variant, true)];
-    variants_of("conv2d_shared").into_iter().flat_map(both).collect()
+    variants_of("conv2d_shared", false).into_iter().flat_map(both).collect()
 }
 
 fn widened(mut variant: Variant, wide: bool) -> Variant {

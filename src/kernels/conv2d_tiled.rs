@@ -11,7 +11,7 @@ const TILES: [(&str, u32); 3] = [("blocks4", 4), ("blocks2", 2), ("blocks1", 1)]
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let tiled = |variant: Variant| TILES.map(|(feature, _)| with_tile(variant.clone(), feature));
-    variants_of("conv2d_tiled").into_iter().flat_map(tiled).collect()
+    variants_of("conv2d_tiled", false).into_iter().flat_map(tiled).collect()
 }
 
 fn with_tile(mut variant: Variant, feature: &'static str) -> Variant {

@@ -65,6 +65,8 @@ pub struct Target {
     pub software: bool,
     /// Use only the plain kernel of each op.
     pub plain: bool,
+    /// Use no kernel that wants a workspace beside the maps.
+    pub lean: bool,
     /// Use this kernel for every node that it computes.
     pub prefer: Option<&'static str>,
     /// What measuring the device has shown.
@@ -83,6 +85,7 @@ impl Default for Target {
         Self {
             software: false,
             plain: false,
+            lean: false,
             prefer: None,
             preferences: None,
             subgroup: None,

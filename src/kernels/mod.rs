@@ -4,9 +4,9 @@
 //! lists all its forms, its twin in `src/reference/`, and its name in the list below.
 
 mod constants;
+mod integer;
 mod lowering;
 pub mod storage;
-pub mod winograd;
 
 pub(crate) use constants::ALIGNMENT;
 pub use constants::Constants;
@@ -65,12 +65,7 @@ kernels! {
     reflect_pad
     residual_block
     upsample_sum
-    winograd_f2_in
-    winograd_f2_out
-    winograd_in
-    winograd_multiply
-    winograd_out
-    winograd_rows
+    winograd
 }
 
 kernels! {
@@ -86,7 +81,9 @@ const SHARED: &[(&str, &str)] = &[
     ("shared::convolution", include_str!("../../shaders/shared/convolution.wgsl")),
     ("shared::gelu", include_str!("../../shaders/shared/gelu.wgsl")),
     ("shared::half", include_str!("../../shaders/shared/half.wgsl")),
+    ("shared::integer", include_str!("../../shaders/shared/integer.wgsl")),
     ("shared::single", include_str!("../../shaders/shared/single.wgsl")),
+    ("shared::winograd_f2", include_str!("../../shaders/shared/winograd_f2.wgsl")),
     ("shared::winograd", include_str!("../../shaders/shared/winograd.wgsl")),
 ];
 

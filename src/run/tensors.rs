@@ -18,6 +18,7 @@ pub fn target(gpu: &Gpu, plain: bool) -> Target {
     Target {
         software: gpu.software,
         plain,
+        lean: false,
         prefer: None,
         preferences: gpu.preferences(),
         subgroup: gpu.subgroup,
