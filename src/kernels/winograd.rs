@@ -6,7 +6,7 @@ use super::constants::in_blocks;
 use super::conv2d::{WeightTransform, record_with, variants_of};
 use super::{Lowering, Operand};
 use crate::gpu::Variant;
-use crate::graph::{Conv2d, Graph, NodeId};
+use crate::graph::{Conv2d, Graph, Node, NodeId};
 use crate::tensor::Tensor;
 
 /// Which of the algorithms.
@@ -80,9 +80,11 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     lowering.step(node, formed(variant, form), parts);
 }
 
-/// Bytes that the workspace may take, if more than a slice: in a graph of narrow bands it mustn't outweigh the maps.
+/// Bytes that the workspace may take, if more than a slice: in a graph of narrow bands it mustn't outweigh the maps, and
+/// it must fit a binding.
 fn workspace_room(graph: &Graph) -> usize {
-    2 * graph.nodes.iter().map(|node| node.shape.stored_values() * node.element.bytes() as usize).max().unwrap_or(0)
+    let bytes = |node: &Node| node.shape.stored_values() * node.element.bytes() as usize;
+    (2 * graph.nodes.iter().map(bytes).max().unwrap_or(0)).min(64 << 20)
 }
 
 /// Whether a slice of the workspace is small beside the maps of the graph.
