@@ -2,12 +2,13 @@
 """The same network, weights and picture on other engines and on this program, interleaved on this machine.
 
     python benches/peers/peers.py                          # 256x256, every engine and adapter found
+    python benches/peers/peers.py --driver target/newer-driver/run    # this program on the driver that tests/run.sh unpacks
     python benches/peers/peers.py --size 480x640 --blocks 14 --mean local --rounds 9 --only torch-cpu irnext-cpu
 
 Needs a Python with torch and numpy and a built `target/release/irnext`. The other engines are installed with pip under
 target/peers (not into the Python). Every engine is a process of its own; a round asks each of them in turn for one
 run (this program for at least three, of which it gives the median). Printed and written to
-benches/results/peers-<machine>.json: median, CPU time of all threads (what a busy machine leaves comparable; this
+benches/results/peers-<machine>.json (with --driver: -driver.json): median, CPU time of all threads (what a busy machine leaves comparable; this
 program's has its loading in it), ratios of both to PyTorch on the CPU, errors against PyTorch in f32 and f64, peak
 resident memory, size on disk. An engine that can't run is named with the reason.
 """
@@ -45,6 +46,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", nargs="+", metavar="ENGINE", help="e.g. torch-cpu ncnn-cpu irnext-cpu")
     parser.add_argument("--program", type=Path, default=PROGRAM, help="the binary of irnext")
+    parser.add_argument("--driver", type=Path, help="what this program is run by, so that it finds another Vulkan driver")
     parser.add_argument("--patience", type=float, default=300, help="seconds to wait for one answer of an engine")
     return parser.parse_args()
 
@@ -123,7 +125,7 @@ class Own:
     def call(self, *command):
         threads = dict(os.environ, RAYON_NUM_THREADS=str(self.options.threads))
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-            process = subprocess.Popen([self.options.program, *command], stdout=out, stderr=errors, text=True, env=threads)
+            process = subprocess.Popen([*own(self.options), *command], stdout=out, stderr=errors, text=True, env=threads)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             self.peak = max(self.peak, usage.ru_maxrss / 1024)
@@ -156,13 +158,18 @@ class Own:
         return self.peak
 
 
+def own(options):
+    """The command that is this program."""
+    return [*([options.driver] if options.driver else []), options.program]
+
+
 def engines(options):
     names = ["torch-cpu", "onnxruntime-cpu", "ncnn-cpu", "ncnn-vulkan"]
     # In a process of its own: what this one holds counts as the least peak of each that it starts.
     cuda = [sys.executable, "-c", "import torch; print(torch.cuda.is_available())"]
     if subprocess.run(cuda, capture_output=True, text=True).stdout.strip() == "True":
         names[1:1] = ["torch-cuda", "torch-cuda-compiled"]
-    devices = subprocess.run([options.program, "devices"], capture_output=True, text=True).stdout
+    devices = subprocess.run([*own(options), "devices"], capture_output=True, text=True).stdout
     names += ["irnext-cpu"] + [f"irnext-{number}" for number in re.findall(r"^(\d+):", devices, re.M)]
     return [name for name in names if not options.only or name in options.only]
 
@@ -189,6 +196,8 @@ def main():
     options = arguments()
     if not options.program.exists():
         sys.exit(f"{options.program} is missing: cargo build --release")
+    if options.driver and not options.driver.exists():
+        sys.exit(f"{options.driver} is missing: tests/newer-driver.sh target/newer-driver")
     HOME.mkdir(parents=True, exist_ok=True)
     install()
     sys.path.append(str(SITE))
@@ -202,8 +211,8 @@ def main():
         for name in engines(options):
             print(f"starting {name}", file=sys.stderr)
             try:
-                own = name.startswith("irnext-")
-                peers.append(Own(name[7:], options, folder) if own else Peer(name, options, folder))
+                ours = name.startswith("irnext-")
+                peers.append(Own(name[7:], options, folder) if ours else Peer(name, options, folder))
                 peers[-1].save()
             except (RuntimeError, OSError, ValueError) as error:
                 peers = [peer for peer in peers if peer.name != name]
@@ -247,7 +256,8 @@ def main():
               f"{row['disk_mib']:>9.0f}  {row['device']}")
     for name, reason in refused.items():
         print(f"{name:<20} did not run: {reason}")
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{report['machine']} {options.threads} threads".lower()).strip("-")
+    other = " driver" if options.driver else ""
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{report['machine']} {options.threads} threads{other}".lower()).strip("-")
     target = ROOT / "benches" / "results" / f"peers-{slug}.json"
     target.write_text(json.dumps(report, indent=2) + "\n")
     print(f"written: {target.relative_to(ROOT)}")
