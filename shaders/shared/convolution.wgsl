@@ -31,7 +31,7 @@ struct Params {
 @if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 @if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
 @group(0) @binding(6) var<storage, read_write> output: array<Output>;
-// What weights stored as integers are multiplied by, for each output channel.
+// What weights stored as integers are multiplied by, in the order that their kernel packs them in.
 @if(weight_i16) @group(0) @binding(7) var<storage, read> scale: array<vec4<f32>>;
 
 // What stands for a pixel outside the map.

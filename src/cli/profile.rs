@@ -133,7 +133,7 @@ fn print(profile: &Profile, top: usize) {
     }
     if profile.steps.iter().any(|step| step.variant.starts_with("winograd")) {
         println!(
-            "Winograd's GFLOP/s are of the direct convolution, of which it multiplies a quarter: it may pass the roof."
+            "Winograd's GFLOP/s are of the direct convolution, of which it multiplies only a part: it may pass the roof."
         );
     }
 }
