@@ -6,6 +6,7 @@
 // Layout: maps NHWC in blocks of 4 channels; weights [tap][input block][output block][4 inputs] of 4 outputs each.
 // Pixels are counted through the map, row by row, so that no width leaves lanes idle.
 import package::shared::convolution::{params, tapped, read_padded, weights, product, bias_of, store};
+@if(sums) import package::shared::convolution::{gathered, sums};
 @if(native_f16) enable f16;
 
 // A pixel of the output, row and column.
@@ -130,4 +131,5 @@ fn main(
     finish(start + 29u, pixels, block, s29 + shift);
     finish(start + 30u, pixels, block, s30 + shift);
     finish(start + 31u, pixels, block, s31 + shift);
+    @if(sums) { sums[start / 32u * params.out_blocks + block] = gathered; }
 }

@@ -13,6 +13,9 @@ import package::shared::convolution::{params, tapped, read_padded};
 @if(bias) @group(0) @binding(4) var<storage, read> bias: array<vec2<f32>>;
 @if(residual) @group(0) @binding(5) var<storage, read_write> residual: array<Output>;
 @group(0) @binding(6) var<storage, read_write> output: array<Output>;
+// As in shared/convolution.wgsl, by pairs.
+@if(sums) @group(0) @binding(9) var<storage, read_write> sums: array<vec2<f32>>;
+@if(sums) var<private> gathered: vec2<f32>;
 
 // A pixel of the output, row and column.
 fn place(pixel: u32) -> vec2<u32> {
@@ -32,6 +35,7 @@ fn store(pixel: u32, pixels: u32, pair: u32, sum: vec2<f32>) {
     @if(gelu) { value = gelu(value.xyxy).xy; }
     let at = pixel * params.out_blocks * 2u + pair;
     @if(residual) { value += decode_output(residual[at]); }
+    @if(sums) { gathered += value; }
     output[at] = encode_output(value);
 }
 
@@ -239,4 +243,5 @@ fn main(
     store(start + 61u, pixels, pair, s61 + shift);
     store(start + 62u, pixels, pair, s62 + shift);
     store(start + 63u, pixels, pair, s63 + shift);
+    @if(sums) { sums[start / 64u * pairs + pair] = gathered; }
 }

@@ -1,8 +1,11 @@
 // 2-D convolution as an implicit matrix product through workgroup memory, for GPUs: a workgroup of 64 makes 64 pixels ×
 // 32 output channels (64 if `wide`), 16 input channels of one tap at a time; an invocation makes 8 pixels × 4 (8) channels.
 // Pixels are counted through the map, row by row. 6 KiB of workgroup memory (8 if `wide`), in f32. Same bindings, layout
-// and epilogue as conv2d.wgsl.
-import package::shared::convolution::{OUTSIDE, params, weights_of_one, tapped, read, product, bias_of, store};
+// and epilogue as conv2d.wgsl; with `transposed`, the transposed convolution, a parity a workgroup.
+import package::shared::convolution::{
+    OUTSIDE, params, weights_of_one, tapped, grid, made, read, product, bias_of, store,
+};
+@if(sums) import package::shared::convolution::{gathered, sums};
 @if(native_f16) enable f16;
 
 const PIXELS = 64u;
@@ -29,9 +32,12 @@ fn columns(depth: u32, block: u32) -> mat4x4<f32> {
     return mat4x4<f32>(weights[at], weights[at + BLOCKS], weights[at + 2u * BLOCKS], weights[at + 3u * BLOCKS]);
 }
 
-fn finish(pixel: u32, block: u32, sum: vec4<f32>) {
-    if (pixel < params.out_height * params.out_width && block < params.out_blocks) {
-        store(pixel, block, sum + bias_of(block));
+fn finish(pixel: u32, parity: vec2<u32>, block: u32, sum: vec4<f32>) {
+    let size = grid();
+    if (pixel < size.x * size.y && block < params.out_blocks) {
+        @if(transposed) let to = made(vec2<u32>(pixel / size.y, pixel % size.y), parity);
+        @if(!transposed) let to = pixel;
+        store(to, block, sum + bias_of(block));
     }
 }
 
@@ -42,9 +48,13 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let start = (group.y * groups.x + group.x) * PIXELS;
-    let first_block = group.z * BLOCKS;
+    @if(transposed) let first_block = group.z / 4u * BLOCKS;
+    @if(!transposed) let first_block = group.z * BLOCKS;
+    @if(transposed) let parity = vec2<u32>(group.z % 4u / 2u, group.z % 2u);
+    @if(!transposed) let parity = vec2<u32>();
+    let first_tap = (parity.x * 2u + parity.y) * params.kernel * params.kernel;
     // The pixel that this invocation loads for, row and column.
-    let at = vec2<u32>((start + lane) / params.out_width, (start + lane) % params.out_width);
+    let at = vec2<u32>((start + lane) / grid().y, (start + lane) % grid().y);
     // This invocation's output block among 8, and the first of its 8 pixels.
     let column = lane % 8u;
     let row = lane / 8u;
@@ -66,8 +76,8 @@ fn main(
     @if(wide) var t7 = vec4<f32>();
     for (var ky = 0u; ky < params.kernel; ky++) {
         for (var kx = 0u; kx < params.kernel; kx++) {
-            let pixel = tapped(at, ky, kx);
-            let tap = (ky * params.kernel + kx) * params.in_blocks;
+            let pixel = tapped(at, ky + parity.x, kx + parity.y);
+            let tap = (first_tap + ky * params.kernel + kx) * params.in_blocks;
             for (var i = 0u; i < params.in_blocks; i += DEPTH) {
                 // Every invocation brings one pixel's 16 channels, and its share of the weights.
                 for (var d = 0u; d < DEPTH; d++) {
@@ -116,20 +126,40 @@ fn main(
     }
     let pixel = start + row * 8u;
     let block = first_block + column;
-    finish(pixel + 0u, block, s0);
-    @if(wide) { finish(pixel + 0u, block + 8u, t0); }
-    finish(pixel + 1u, block, s1);
-    @if(wide) { finish(pixel + 1u, block + 8u, t1); }
-    finish(pixel + 2u, block, s2);
-    @if(wide) { finish(pixel + 2u, block + 8u, t2); }
-    finish(pixel + 3u, block, s3);
-    @if(wide) { finish(pixel + 3u, block + 8u, t3); }
-    finish(pixel + 4u, block, s4);
-    @if(wide) { finish(pixel + 4u, block + 8u, t4); }
-    finish(pixel + 5u, block, s5);
-    @if(wide) { finish(pixel + 5u, block + 8u, t5); }
-    finish(pixel + 6u, block, s6);
-    @if(wide) { finish(pixel + 6u, block + 8u, t6); }
-    finish(pixel + 7u, block, s7);
-    @if(wide) { finish(pixel + 7u, block + 8u, t7); }
+    finish(pixel + 0u, parity, block, s0);
+    finish(pixel + 1u, parity, block, s1);
+    finish(pixel + 2u, parity, block, s2);
+    finish(pixel + 3u, parity, block, s3);
+    finish(pixel + 4u, parity, block, s4);
+    finish(pixel + 5u, parity, block, s5);
+    finish(pixel + 6u, parity, block, s6);
+    finish(pixel + 7u, parity, block, s7);
+    @if(sums) { inputs[lane] = gathered; }
+    @if(sums) { gathered = vec4<f32>(); }
+    @if(wide) {
+        finish(pixel + 0u, parity, block + 8u, t0);
+        finish(pixel + 1u, parity, block + 8u, t1);
+        finish(pixel + 2u, parity, block + 8u, t2);
+        finish(pixel + 3u, parity, block + 8u, t3);
+        finish(pixel + 4u, parity, block + 8u, t4);
+        finish(pixel + 5u, parity, block + 8u, t5);
+        finish(pixel + 6u, parity, block + 8u, t6);
+        finish(pixel + 7u, parity, block + 8u, t7);
+    }
+    @if(sums) {
+        @if(wide) { inputs[64u + lane] = gathered; }
+        workgroupBarrier();
+        // Lanes 8 apart have the same blocks.
+        for (var half = 32u; half >= 8u; half /= 2u) {
+            if (lane < half) {
+                inputs[lane] += inputs[lane + half];
+                @if(wide) { inputs[64u + lane] += inputs[64u + lane + half]; }
+            }
+            workgroupBarrier();
+        }
+        // Columns of the second 8 blocks stand from 64 on.
+        if (lane < BLOCKS && first_block + lane < params.out_blocks) {
+            sums[start / PIXELS * params.out_blocks + first_block + lane] = inputs[lane / 8u * 64u + lane % 8u];
+        }
+    }
 }

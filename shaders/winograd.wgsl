@@ -12,6 +12,7 @@
 import package::shared::convolution::{
     OUTSIDE, params, start_of, stored, padded, weights, product, bias_of, scale_of, store,
 };
+@if(sums) import package::shared::convolution::{gathered, sums};
 import package::shared::single::{Stored, decode, encode};
 @if(!f2) import package::shared::winograd::{Four, Six, transform_input, transform_output};
 @if(f2) import package::shared::winograd_f2::{Two, Four, transform_input, transform_output};
@@ -329,11 +330,15 @@ fn main(
             let block = out_group * 8u + lane;
             if (block < params.out_blocks) {
                 let shift = bias_of(block);
+                @if(sums) var sum = vec4<f32>();
                 for (var t = 0u; t < min(32u, tiles - start); t++) {
                     let y = (start + t) / across * MADE;
                     let x = (start + t) % across * MADE;
                     finish_tile(y, x, block, shift, products_at + t * 8u + lane, 256u);
+                    @if(sums) { sum += gathered; }
+                    @if(sums) { gathered = vec4<f32>(); }
                 }
+                @if(sums) { sums[start / 32u * params.out_blocks + block] = sum; }
             }
         }
     }

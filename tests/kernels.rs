@@ -6,15 +6,16 @@ use common::devices;
 use half::f16;
 use irnext::compile::{Choice, Reason, assign_elements, block, check_key, choose, choose_block, key};
 use irnext::gpu::{Gpu, Preferences};
-use irnext::graph::{Graph, NodeId, Op};
+use irnext::graph::{Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, NodeId, Op, TapWeights};
 use irnext::kernels::Target;
 use irnext::model::{Activation, Config, MeanKind};
 use irnext::reference;
 use irnext::run::{TensorSession, target};
-use irnext::tensor::{Element, FeatureMap, Shape};
+use irnext::tensor::{Element, FeatureMap, Shape, Tensor};
 use irnext::verify::random::random_model;
 use irnext::verify::{self, Error, Plan, random};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// DESIGN's bounds on the relative L2 error of an operator.
@@ -100,19 +101,117 @@ fn cooperative_matrices() {
         return;
     };
     for seed in 0..16 {
-        let case = random::case("conv2d", seed).expect("a case of the list");
-        let truth: Vec<_> = case.inputs.iter().map(|map| map.cast::<f64>()).collect();
-        let truth = reference::execute(&case.graph, &truth).expect("runs");
-        for side in [8, 16] {
-            let target = Target { matrix: Some(side), prefer: Some("conv2d_matrix"), ..target(gpu, false) };
-            let session = TensorSession::with_target(gpu, &case.graph, Element::F16, target).expect("records");
-            let steps = &session.session().plan().steps;
-            assert!(steps.iter().any(|step| step.variant.shader == "conv2d_matrix"), "{}", case.name);
-            let result = session.run(&case.inputs).expect("runs");
-            let error = Error::between(&result[0].data, &truth[0].data);
-            assert!(error.within(bound(Element::F16)), "{} by matrices of {side}: {error}", case.name);
+        for op in ["conv2d", "conv_transpose2d"] {
+            let case = random::case(op, seed).expect("a case of the list");
+            check_matrices(gpu, &case.name, &case.graph, &case.inputs, &["conv2d_matrix"], &[8, 16]);
+            check_matrices(gpu, &case.name, &case.graph, &case.inputs, &HALO, &[8]);
         }
     }
+    // Several workgroups on each axis, none of them whole, and more than one round of channels from two inputs. Drivers take
+    // seconds to compile the forms of 16×16.
+    let mut made = BTreeSet::new();
+    for (height, width, channels, out) in [(35, 37, 24, 72), (17, 1, 5, 16)] {
+        let (graph, inputs) = wide_convolution(Shape::new(height, width, channels), out);
+        made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, &[8, 16]));
+        let (graph, inputs) = wide_transposed(Shape::new(height, width, channels), out);
+        made.extend(check_matrices(gpu, "wide transposed", &graph, &inputs, &HALO, &[8, 16]));
+    }
+    let rest = |variant: &String| {
+        let rest = variant.split('+').filter(|part| !["bias", "gelu", "residual", "two_inputs"].contains(part));
+        rest.collect::<Vec<_>>().join("+")
+    };
+    let made: BTreeSet<String> = made.iter().map(rest).collect();
+    for form in ["", "+low", "+narrow", "+low+narrow"] {
+        for size in ["", "+size16"] {
+            assert!(made.contains(&format!("conv2d_matrix_halo{form}{size}")), "no case of {form}{size}: {made:?}");
+        }
+    }
+    for form in ["low", "low+narrow"] {
+        for size in ["", "+size16"] {
+            let name = format!("conv2d_matrix_halo+{form}{size}+transposed");
+            assert!(made.contains(&name), "no case of {name}: {made:?}");
+        }
+    }
+}
+
+/// The kernels that read a patch with its halo.
+const HALO: [&str; 3] = ["conv2d_matrix_halo", "conv2d_matrix_low", "conv_transpose2d_matrix"];
+
+/// A graph through those of some kernels that compute it, with matrices of some sides; the variants that did.
+fn check_matrices(
+    gpu: &Arc<Gpu>,
+    name: &str,
+    graph: &Graph,
+    inputs: &[FeatureMap<f32>],
+    kernels: &[&'static str],
+    sides: &[u32],
+) -> Vec<String> {
+    let inputs = as_stored(inputs, Element::F16);
+    let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
+    let truth = reference::execute(graph, &truth).expect("runs");
+    let mut made = vec![];
+    for kernel in kernels {
+        for &side in sides {
+            let target = Target { matrix: Some(side), prefer: Some(kernel), ..target(gpu, false) };
+            let session = TensorSession::with_target(gpu, graph, Element::F16, target).expect("records");
+            let last = session.session().plan().steps.last().expect("has steps").variant.to_string();
+            if !last.starts_with("conv2d_matrix") {
+                continue;
+            }
+            let result = session.run(&inputs).expect("runs");
+            let error = Error::between(&result[0].data, &truth[0].data);
+            assert!(error.within(bound(Element::F16)), "{name} by {last}: {error}");
+            made.push(last);
+        }
+    }
+    made
+}
+
+/// −1..1, without end.
+fn values() -> impl Iterator<Item = f32> {
+    (0u32..).map(|at| (at.wrapping_mul(2_654_435_761) >> 8) as f32 / (1u32 << 23) as f32 - 1.0)
+}
+
+/// A transposed convolution and its input.
+fn wide_transposed(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
+    let (mut values, mut graph) = (values(), Graph::new());
+    let input = graph.input("input", shape, false);
+    let scale = (0.75 / shape.channels as f32).sqrt();
+    let data = values.by_ref().take(shape.channels * out * 16).map(|value| value * scale).collect();
+    let weight = graph.weight("weight", Tensor::new([shape.channels, out, 4, 4], data).expect("as many values"));
+    let bias = graph.weight("bias", Tensor::new([out], values.by_ref().take(out).collect()).expect("as many values"));
+    let conv = ConvTranspose2d { weight, bias: Some(bias), gelu: true };
+    let node = graph.push("transposed", Op::ConvTranspose2d(conv), &[input]).expect("fits");
+    graph.output("output", node, false);
+    assign_elements(&mut graph, Element::F16);
+    (graph, vec![FeatureMap { shape, data: values.take(shape.values()).collect() }])
+}
+
+/// A 3×3 convolution over two inputs, with all that an epilogue holds, and its inputs.
+fn wide_convolution(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
+    let mut values = values();
+    let mut graph = Graph::new();
+    let second = Shape::new(shape.height, shape.width, 3);
+    let after = Shape::new(shape.height, shape.width, out);
+    let inputs = [shape, second, after].map(|shape| graph.input("input", shape, false));
+    let channels = shape.channels + second.channels;
+    let scale = (1.0 / channels as f32).sqrt();
+    let data = values.by_ref().take(out * channels * 9).map(|value| value * scale).collect();
+    let weight = graph.weight("weight", Tensor::new([out, channels, 3, 3], data).expect("as many values"));
+    let bias = graph.weight("bias", Tensor::new([out], values.by_ref().take(out).collect()).expect("as many values"));
+    let conv = Conv2d {
+        weight,
+        bias: Some(bias),
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        epilogue: Epilogue { gelu: true, residual: true },
+    };
+    let node = graph.push("convolution", Op::Conv2d(conv), &inputs).expect("fits");
+    graph.output("output", node, false);
+    assign_elements(&mut graph, Element::F16);
+    let fill = |shape: Shape| FeatureMap { shape, data: values.by_ref().take(shape.values()).collect() };
+    (graph, [shape, second, after].map(fill).to_vec())
 }
 
 /// A kernel that disagrees with the plain one is never chosen, and its successor is.
@@ -139,6 +238,103 @@ fn a_demoted_kernel_is_out_of_use() {
     assert_eq!(chosen(known.clone()), Choice { kernel: "winograd_f2", reason: Reason::Tuned });
     known.agrees.insert(check_key("winograd_f2", Element::F16), false);
     assert_eq!(chosen(known), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
+}
+
+/// A device with units for matrices uses them, with more workgroups where a map is small; a weak one has no room for a patch.
+#[test]
+fn matrices_are_taken_where_they_are() {
+    let chosen = |side: usize, target: Target| {
+        let model = random_model(Config::new(32, 1, Activation::Tanh, MeanKind::Global));
+        let mut graph = model.graph(side, side).expect("builds");
+        assign_elements(&mut graph, Element::F16);
+        let named = |name: &str| (0..graph.nodes.len()).map(NodeId).find(|&id| graph.node(id).name == name);
+        ["Encoder.0.layers.0.main.2.main.0", "Convs.1.main.0", "feat_extract.3.main.0"]
+            .map(|name| choose(&graph, Element::F16, &target, named(name).expect("the network has it")).kernel)
+    };
+    let able = Target { subgroup: Some(32), matrix: Some(16), workgroup_memory: 48 << 10, ..Target::default() };
+    assert_eq!(chosen(64, able), ["conv2d_matrix_low", "conv2d_matrix", "conv_transpose2d_matrix"]);
+    assert_eq!(chosen(512, able), ["conv2d_matrix_halo", "conv2d_matrix", "conv_transpose2d_matrix"]);
+    let weak = Target { workgroup_memory: 16 << 10, ..able };
+    assert_eq!(chosen(64, weak), ["conv2d_matrix", "conv2d_matrix", "conv_transpose2d_shared"]);
+    let without = Target { matrix: None, ..able };
+    assert_eq!(chosen(64, without), ["conv2d_tiled", "conv2d_tiled", "conv_transpose2d_shared"]);
+}
+
+/// The mean of a convolution's result out of the sums that its kernel leaves, and the filter made of it: as from the map
+/// itself, on maps with tiles left over, narrow and wide, and without a dispatch for the sums.
+#[test]
+fn means_come_with_the_convolution() {
+    let kernels = ["conv2d_tiled", "conv2d_shared", "conv2d_broadcast", "conv2d_pairs", "winograd", "winograd_f2"];
+    let mut made = BTreeSet::new();
+    for (height, width, channels, out) in [(67, 45, 16, 16), (33, 80, 8, 40), (37, 41, 24, 72)] {
+        let (graph, inputs) = filtered(Shape::new(height, width, channels), out);
+        let truth: Vec<_> = as_stored(&inputs, Element::F16).iter().map(|map| map.cast::<f64>()).collect();
+        let truth = reference::execute(&graph, &truth).expect("runs");
+        for (kind, gpu) in devices().all() {
+            for kernel in kernels.into_iter().chain(HALO) {
+                for precision in [Element::F16, Element::F32] {
+                    let mut graph = graph.clone();
+                    assign_elements(&mut graph, precision);
+                    let target = Target { prefer: Some(kernel), ..target(&gpu, false) };
+                    let session = TensorSession::with_target(&gpu, &graph, precision, target).expect("records");
+                    let steps = &session.session().plan().steps;
+                    let first = &steps[0].variant;
+                    if !first.has("sums") {
+                        continue;
+                    }
+                    let means = steps.iter().filter(|step| step.variant.shader == "global_mean").count();
+                    assert_eq!(means, 0, "{kernel}: {steps:?}");
+                    made.insert(first.shader);
+                    let result = session.run(&as_stored(&inputs, Element::F16)).expect("runs");
+                    let error = Error::between(&result[0].data, &truth[0].data);
+                    let name = format!("{height}x{width} {channels}>{out} by {first} in {precision} ({kind})");
+                    assert!(error.within(bound(precision)), "{name}: {error}");
+                }
+            }
+        }
+    }
+    assert!(made.contains("conv2d_shared") && made.contains("conv2d_tiled"), "{made:?}");
+    let missing: Vec<_> = ["conv2d_broadcast", "conv2d_pairs", "winograd", "conv2d_matrix_halo"]
+        .into_iter()
+        .filter(|shader| !made.contains(shader))
+        .collect();
+    if !missing.is_empty() {
+        common::not_tested(&devices().packed.name, &format!("sums of {missing:?} (it can't run them)"));
+    }
+}
+
+/// A convolution without bias, the mean of its result, and the filter made of that: a level of the multi-scale module.
+fn filtered(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
+    let (mut values, mut graph) = (values(), Graph::new());
+    let mut weight = |graph: &mut Graph, shape: &[usize], size: f32| {
+        let data = values.by_ref().take(shape.iter().product()).map(|value| value * size).collect();
+        graph.weight("weight", Tensor::new(shape, data).expect("as many values"))
+    };
+    let input = graph.input("input", shape, false);
+    let conv = Conv2d {
+        weight: weight(&mut graph, &[out, shape.channels, 3, 3], (1.0 / (3 * shape.channels) as f32).sqrt()),
+        bias: None,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        epilogue: Epilogue::default(),
+    };
+    let map = graph.push("convolution", Op::Conv2d(conv), &[input]).expect("fits");
+    let mean = graph.push("mean", Op::GlobalMean, &[map]).expect("fits");
+    let taps = TapWeights {
+        weight: weight(&mut graph, &[72, out, 1, 1], 2.0),
+        bias: weight(&mut graph, &[72], 0.1),
+        groups: 8,
+        activation: Activation::Tanh.into(),
+    };
+    let taps = graph.push("taps", Op::FilterTaps(taps), &[mean]).expect("fits");
+    let [inside, lamb_l, lamb_h] = [vec![out, 1, 1], vec![out], vec![out]].map(|shape| weight(&mut graph, &shape, 1.0));
+    let filter = DynamicFilter { inside, lamb_l, lamb_h };
+    let node = graph.push("filter", Op::DynamicFilter(filter), &[map, taps, mean]).expect("fits");
+    graph.output("output", node, false);
+    // Means that are not near zero.
+    let inputs = vec![FeatureMap { shape, data: values.take(shape.values()).map(|value| value + 0.5).collect() }];
+    (graph, inputs)
 }
 
 /// A residual block is taken apart unless one kernel was the fastest, and agrees.

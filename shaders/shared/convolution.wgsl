@@ -1,5 +1,8 @@
 // What the forms of the 2-D convolution share: parameters, bindings, and the steps at both ends. Zero padding, any kernel
-// and stride, one input or two whose channels follow one another; bias, GELU and residual in the epilogue.
+// and stride, one input or two whose channels follow one another; bias, GELU and residual in the epilogue. With
+// `transposed`, the 4×4 transposed convolution of stride 2 as four 2×2 convolutions, one for each parity of the output's
+// rows and columns: output (2y+dy, 2x+dx) takes the inputs (y+dy−1+j, x+dx−1+i). Its weights are [parity][j][i] of those.
+// With `sums`, the sums of the result's channels are gathered for their mean, in parts that filter_taps.wgsl adds up.
 //
 // Layout: maps NHWC in blocks of 4 channels; weights [tap][input block][output block][4 inputs] of 4 outputs each.
 @if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};
@@ -34,6 +37,12 @@ struct Params {
 // What weights stored as integers are multiplied by, in the order that their kernel packs them in.
 @if(weight_i16) @group(0) @binding(7) var<storage, read> scale: array<vec4<f32>>;
 
+// [part][output block]
+@if(sums) @group(0) @binding(9) var<storage, read_write> sums: array<vec4<f32>>;
+
+// What this invocation has stored since it was last zero.
+@if(sums) var<private> gathered: vec4<f32>;
+
 // What stands for a pixel outside the map.
 const OUTSIDE = 0xffffffffu;
 
@@ -43,6 +52,18 @@ fn tapped(at: vec2<u32>, ky: u32, kx: u32) -> u32 {
     let y = at.x * params.stride + ky - params.padding;
     let x = at.y * params.stride + kx - params.padding;
     return select(OUTSIDE, y * params.in_width + x, y < params.in_height && x < params.in_width);
+}
+
+// The pixels that a kernel goes through, rows and columns: the output's, or the input's, once for each parity.
+fn grid() -> vec2<u32> {
+    @if(transposed) return vec2<u32>(params.in_height, params.in_width);
+    @if(!transposed) return vec2<u32>(params.out_height, params.out_width);
+}
+
+// The output pixel of a pixel of the grid (row and column).
+fn made(at: vec2<u32>, parity: vec2<u32>) -> u32 {
+    @if(transposed) return (2u * at.x + parity.x) * params.out_width + 2u * at.y + parity.y;
+    @if(!transposed) return at.x * params.out_width + at.y;
 }
 
 // A block of an input pixel.
@@ -114,5 +135,6 @@ fn store(pixel: u32, block: u32, sum: vec4<f32>) {
     @if(gelu) { value = gelu(value); }
     let at = pixel * params.out_blocks + block;
     @if(residual) { value += decode_output(residual[at]); }
+    @if(sums) { gathered += value; }
     output[at] = encode_output(value);
 }

@@ -2,7 +2,7 @@
 //! machine > a heuristic > the plain kernel; never one that disagrees with the plain one on this device.
 
 use crate::graph::{Graph, NodeId, Op};
-use crate::kernels::{Target, residual_block, winograd};
+use crate::kernels::{Target, conv2d_matrix_halo, residual_block, winograd};
 use crate::tensor::Element;
 use std::fmt;
 
@@ -11,6 +11,8 @@ use std::fmt;
 pub const CHOICES: &[&str] = &[
     "conv2d",
     "conv2d_matrix",
+    "conv2d_matrix_halo",
+    "conv2d_matrix_low",
     "conv2d_shared",
     "conv2d_tiled",
     "conv2d_broadcast",
@@ -18,6 +20,8 @@ pub const CHOICES: &[&str] = &[
     "winograd",
     "winograd_f2",
     "conv_transpose2d",
+    "conv_transpose2d_shared",
+    "conv_transpose2d_matrix",
     "conv_transpose2d_broadcast",
     BLOCK,
 ];
@@ -88,15 +92,20 @@ pub fn key(graph: &Graph, precision: Element, id: NodeId) -> Option<String> {
 /// The kernels that compute a convolution on a target; none for other ops.
 pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Vec<&'static str> {
     let node = graph.node(id);
+    let room = target.workgroup_memory >= conv2d_matrix_halo::WORKGROUP_BYTES;
     let broadcasts = target.subgroup == BROADCAST_LANES;
+    let matrices = precision == Element::F16 && target.matrix.is_some() && target.subgroup.is_some();
+    let maps = node.inputs.iter().chain([&id]).all(|&id| graph.node(id).element == precision);
     let computes = |kernel: &&str| match (&node.op, *kernel) {
         (Op::Conv2d(_), "conv2d" | "conv2d_shared" | "conv2d_tiled") => true,
-        (Op::Conv2d(_), "conv2d_matrix") => {
-            precision == Element::F16 && target.matrix.is_some() && target.subgroup.is_some()
+        (Op::Conv2d(_), "conv2d_matrix") => matrices,
+        (Op::Conv2d(conv), "conv2d_matrix_halo" | "conv2d_matrix_low") => {
+            matrices && maps && room && conv2d_matrix_halo::computes(conv)
         }
         (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
         (Op::Conv2d(conv), "winograd" | "winograd_f2") => broadcasts && !target.lean && winograd::computes(conv),
-        (Op::ConvTranspose2d(_), "conv_transpose2d") => true,
+        (Op::ConvTranspose2d(_), "conv_transpose2d" | "conv_transpose2d_shared") => true,
+        (Op::ConvTranspose2d(_), "conv_transpose2d_matrix") => matrices && maps && room,
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
         _ => false,
     };
@@ -107,7 +116,7 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
 pub fn choose(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Choice {
     let all = candidates(graph, precision, target, id);
     let key = key(graph, precision, id).unwrap_or_default();
-    decide(precision, target, &key, &all, &heuristic(graph, id, &all))
+    decide(precision, target, &key, &all, &heuristic(graph, target, id, &all))
 }
 
 /// The convolutions of the residual block that a node ends, and what decides its speed: `block 32>32>32 2^16`. None for
@@ -175,11 +184,18 @@ pub fn check_key(kernel: &str, precision: Element) -> String {
 }
 
 /// Candidates, the likely fastest first; the plain one last.
-fn heuristic(graph: &Graph, id: NodeId, all: &[&'static str]) -> Vec<&'static str> {
+fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -> Vec<&'static str> {
     let node = graph.node(id);
     let (pixels, out_blocks) = (node.shape.pixels(), node.shape.blocks());
     let mut ranked = all.to_vec();
     ranked.reverse();
+    if !target.software {
+        // Where there are units for matrices they are the greater part of the arithmetic.
+        ranked.sort_by_key(|kernel| !kernel.contains("_matrix"));
+    } else if let Op::ConvTranspose2d(_) = node.op {
+        // On a CPU workgroup memory is memory like any other.
+        ranked.retain(|&kernel| !["conv_transpose2d_shared", "conv_transpose2d_matrix"].contains(&kernel));
+    }
     if let Op::Conv2d(conv) = &node.op {
         let sources = &node.inputs[..conv.sources(node.inputs.len())];
         let in_blocks = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
@@ -192,6 +208,8 @@ fn heuristic(graph: &Graph, id: NodeId, all: &[&'static str]) -> Vec<&'static st
             "conv2d_broadcast" => pixels >= 4 && out_blocks > 1,
             // More channels are what it reads its pixels again for.
             "conv2d_pairs" => pixels >= 4 && (2..=4).contains(&out_blocks),
+            // Half the rows, twice the workgroups.
+            "conv2d_matrix_low" => conv2d_matrix_halo::is_small(pixels, target),
             // A 1×1 result has nothing to share.
             "conv2d_matrix" | "conv2d_shared" | "conv2d_tiled" => pixels >= 4,
             _ => true,

@@ -2,7 +2,7 @@
 
 use super::choose::{choose, fused_block};
 use crate::graph::{NodeId, Op};
-use crate::kernels::{self, Lowering, winograd};
+use crate::kernels::{self, Lowering, conv2d_matrix_halo, winograd};
 use crate::tensor::Element;
 use thiserror::Error;
 
@@ -46,6 +46,8 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
                 "conv2d_pairs" => kernels::conv2d_pairs::lower(lowering, id, conv),
                 "conv2d_broadcast" => kernels::conv2d_broadcast::lower(lowering, id, conv),
                 "conv2d_matrix" => kernels::conv2d_matrix::lower(lowering, id, conv),
+                "conv2d_matrix_halo" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Tall),
+                "conv2d_matrix_low" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Low),
                 "conv2d_shared" => kernels::conv2d_shared::lower(lowering, id, conv),
                 "winograd" => winograd::lower(lowering, id, conv, winograd::Form::Four),
                 "winograd_f2" => winograd::lower(lowering, id, conv, winograd::Form::Two),
@@ -74,6 +76,8 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
         }
         Op::ConvTranspose2d(conv) => match choose(graph, lowering.element, &lowering.target, id).kernel {
             "conv_transpose2d" => kernels::conv_transpose2d::lower(lowering, id, conv),
+            "conv_transpose2d_shared" => kernels::conv2d_shared::lower_transposed(lowering, id, conv),
+            "conv_transpose2d_matrix" => conv2d_matrix_halo::lower_transposed(lowering, id, conv),
             _ => kernels::conv_transpose2d_broadcast::lower(lowering, id, conv),
         },
         Op::Gelu => kernels::elementwise::lower_gelu(lowering, id),

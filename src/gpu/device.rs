@@ -129,7 +129,8 @@ impl Gpu {
             // Buffers are few and large; blocks of them kept in stock would only count against a budget.
             memory_hints: MemoryHints::MemoryUsage,
             // SAFETY: the only experimental feature asked for is cooperative matrices. Their loads and stores aren't
-            // checked for bounds; the one kernel that uses them keeps to workgroup memory of a fixed size.
+            // checked for bounds; the kernels that use them keep to workgroup memory of a fixed size, and to weights that
+            // are padded to whole workgroups.
             experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
             ..Default::default()
         };

@@ -25,6 +25,18 @@ impl Variant {
         Self { shader, features, constants: vec![] }
     }
 
+    /// Whether a feature is on.
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.contains(&feature)
+    }
+
+    /// Sets a feature.
+    pub fn add(&mut self, feature: &'static str) {
+        if let Err(place) = self.features.binary_search(&feature) {
+            self.features.insert(place, feature);
+        }
+    }
+
     /// The same with an `override` constant set.
     pub fn with(mut self, constant: &'static str, value: u32) -> Self {
         self.constants.push((constant, value));

@@ -64,6 +64,19 @@ pub(crate) fn in_blocks(weight: &Tensor, sources: &[usize], transposed: bool) ->
     packed
 }
 
+/// The weights `[in, out, 4, 4]` of a transposed convolution as `[out, in, 4, 4]`, whose 16 taps are those of four 2×2
+/// convolutions: `[parity][j][i]`, where parity `2·dy + dx` takes tap (3−dy−2j, 3−dx−2i).
+pub(crate) fn by_parity(weight: &Tensor) -> Tensor {
+    let &[inputs, out, ..] = weight.shape() else { unreachable!("weights have four axes") };
+    let place = |at: usize| {
+        let (dy, dx, j, i) = (at / 8, at / 4 % 2, at / 2 % 2, at % 2);
+        (3 - dy - 2 * j) * 4 + 3 - dx - 2 * i
+    };
+    let kernels = (0..out).flat_map(|o| (0..inputs).map(move |i| (i * out + o) * 16));
+    let data = kernels.flat_map(|start| (0..16).map(move |at| weight.data()[start + place(at)])).collect();
+    Tensor::new([out, inputs, 4, 4], data).unwrap_or_else(|_| unreachable!("as many values as before"))
+}
+
 /// A vector of channels in f32, padded with zeros to whole `vec4`s.
 pub(crate) fn pack_channels(values: &[f32]) -> Vec<u8> {
     let mut padded = values.to_vec();

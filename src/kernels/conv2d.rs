@@ -1,10 +1,10 @@
 //! The plain 2-D convolution, and the record that its faster forms share.
 
-use super::constants::pack_convolution;
+use super::constants::{by_parity, pack_convolution};
 use super::lowering::rows;
-use super::{Cost, Lowering, StepParts, integer, storage};
+use super::{Cost, Lowering, StepParts, combinations, filter_taps, integer, storage};
 use crate::gpu::Variant;
-use crate::graph::{Conv2d, NodeId};
+use crate::graph::{Conv2d, ConvTranspose2d, Epilogue, NodeId};
 use crate::tensor::{Element, Tensor};
 use bytemuck::{Pod, Zeroable};
 
@@ -60,6 +60,36 @@ pub(super) fn variants_of(shader: &'static str, integers: bool) -> Vec<Variant> 
     all
 }
 
+/// The variants of a kernel that gathers the sums of its result: of one input, without another epilogue.
+pub(super) fn gathering_variants_of(shader: &'static str, integers: bool) -> Vec<Variant> {
+    // Pictures have no means.
+    let maps = |variant: &Variant| ["input_f32", "output_f32"].iter().all(|f| variant.has(f) == variant.has("weight_f32"));
+    let all = variants_of(shader, integers).into_iter().filter(|variant| ends_plainly(variant) && maps(variant));
+    all.map(|mut variant| {
+        variant.add(SUMS);
+        variant
+    })
+    .collect()
+}
+
+/// The feature of a kernel that gathers sums.
+const SUMS: &str = "sums";
+
+fn ends_plainly(variant: &Variant) -> bool {
+    !["two_inputs", "bias", "gelu", "residual"].iter().any(|feature| variant.has(feature))
+}
+
+/// Has a kernel leave the sums of its result in `count` parts, where that saves the mean of it a dispatch.
+pub(super) fn gather(lowering: &mut Lowering, node: NodeId, (variant, parts): &mut (Variant, StepParts), count: usize) {
+    if !ends_plainly(variant) {
+        return;
+    }
+    if let Some(sums) = filter_taps::wanted_sums(lowering, node, count) {
+        variant.add(SUMS);
+        parts.bindings.push((9, sums));
+    }
+}
+
 /// One dispatch.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let (variant, mut parts) = record(lowering, node, conv, "conv2d");
@@ -77,17 +107,66 @@ pub(super) fn record(
     record_with(lowering, node, conv, shader, None)
 }
 
-/// What a kernel makes of the weights before they are packed. In plans of half precision they are packed as integers.
-pub(super) struct WeightTransform {
+/// What a kernel makes of the weights in place of the common layout.
+pub(super) struct WeightTransform<'a> {
     /// What the packed weights are kept under.
-    pub name: &'static str,
+    pub name: String,
+    /// The values of `[out, in, rows, columns]` in the kernel's order, given the channels of each source.
+    pub pack: &'a dyn Fn(&Tensor, &[usize]) -> Vec<f32>,
+    /// How plans of half precision store them as integers, if they do.
+    pub integers: Option<Integers>,
+}
+
+/// Weights `[place][group][input block][output block][4 inputs][4 outputs]` as integers.
+#[derive(Clone, Copy)]
+pub(super) struct Integers {
     /// Values of each pair of an input and an output channel.
     pub places: usize,
     /// The output blocks of a group. Groups are padded to be whole; at each place each has scales of its own.
     pub group: usize,
-    /// The values of `[out, in, rows, columns]` as `[place][group][input block][output block][4 inputs][4 outputs]`, given
-    /// the channels of each source.
-    pub pack: fn(&Tensor, &[usize]) -> Vec<f32>,
+}
+
+/// A transposed convolution as four 2×2 convolutions, one for each parity of the output's rows and columns; the transform is
+/// given weights as [`by_parity`] orders them.
+pub(super) fn record_transposed(
+    lowering: &mut Lowering,
+    node: NodeId,
+    conv: &ConvTranspose2d,
+    shader: &'static str,
+    transform: &WeightTransform<'_>,
+) -> (Variant, StepParts) {
+    let parity = Conv2d {
+        weight: conv.weight,
+        bias: conv.bias,
+        kernel: 2,
+        stride: 1,
+        padding: 1,
+        epilogue: Epilogue { gelu: conv.gelu, residual: false },
+    };
+    let pack = |weight: &Tensor, sources: &[usize]| (transform.pack)(&by_parity(weight), sources);
+    let transform = WeightTransform { name: format!("{} of parities", transform.name), pack: &pack, integers: None };
+    let (mut variant, mut parts) = record_with(lowering, node, &parity, shader, Some(transform));
+    variant.add(TRANSPOSED);
+    // A value of the result takes 4 of the 16 taps.
+    parts.cost.flops /= 4;
+    (variant, parts)
+}
+
+/// The feature of a kernel's transposed form.
+const TRANSPOSED: &str = "transposed";
+
+/// The variants of a kernel's transposed form.
+pub(super) fn transposed_variants_of(shader: &'static str) -> Vec<Variant> {
+    let both = combinations(shader, &["f32", "bias", "gelu"]).into_iter();
+    both.map(|mut variant| {
+        if variant.has("f32") {
+            variant.features.retain(|&feature| feature != "f32");
+            variant.features.extend(["weight_f32", "input_f32", "output_f32"]);
+        }
+        variant.add(TRANSPOSED);
+        variant
+    })
+    .collect()
 }
 
 /// The same of a kernel that reads transformed weights.
@@ -96,7 +175,7 @@ pub(super) fn record_with(
     node: NodeId,
     conv: &Conv2d,
     shader: &'static str,
-    transform: Option<WeightTransform>,
+    transform: Option<WeightTransform<'_>>,
 ) -> (Variant, StepParts) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let source_count = conv.sources(out.inputs.len());
@@ -117,26 +196,25 @@ pub(super) fn record_with(
     };
     let element = lowering.element;
     let plain = graph.tensor(conv.weight);
-    let name = transform.as_ref().map_or("conv", |transform| transform.name);
-    let integers = transform.is_some() && element == Element::F16;
+    let name = transform.as_ref().map_or("conv", |transform| &transform.name);
+    let integers = transform.as_ref().and_then(|transform| transform.integers).filter(|_| element == Element::F16);
     let part = |blocks: usize| params.in_blocks as usize * blocks * 16;
-    let count = |transform: &WeightTransform| {
-        transform.places * part((params.out_blocks as usize).next_multiple_of(transform.group))
-    };
-    let weight = lowering.constants.get(&format!("{name} {} {sources:?} {element}", conv.weight.0), || match &transform {
-        Some(transform) if integers => {
-            integer::pack(&(transform.pack)(plain, &sources), part(transform.group), transform.group)
+    let weight = lowering.constants.get(&format!("{name} {} {sources:?} {element}", conv.weight.0), || {
+        let Some(transform) = &transform else { return pack_convolution(plain, &sources, false, element) };
+        let values = (transform.pack)(plain, &sources);
+        match integers {
+            Some(Integers { group, .. }) => integer::pack(&values, part(group), group),
+            None => storage::encode_values(element, &values),
         }
-        Some(transform) => storage::encode_values(element, &(transform.pack)(plain, &sources)),
-        None => pack_convolution(plain, &sources, false, element),
     });
     let mut bindings = vec![(1, lowering.input(node, 0)), (6, lowering.output(node))];
-    match transform {
-        Some(transform) if integers => {
-            let [weight, scale] = integer::split(weight, count(&transform));
+    match integers {
+        Some(Integers { places, group }) => {
+            let count = places * part((params.out_blocks as usize).next_multiple_of(group));
+            let [weight, scale] = integer::split(weight, count);
             bindings.extend([(3, weight), (7, scale)]);
         }
-        _ => bindings.push((3, weight)),
+        None => bindings.push((3, weight)),
     }
     if source_count == 2 {
         bindings.push((2, lowering.input(node, 1)));
@@ -151,7 +229,7 @@ pub(super) fn record_with(
         shader,
         &[
             ("weight_f32", element == Element::F32),
-            ("weight_i16", integers),
+            ("weight_i16", integers.is_some()),
             ("input_f32", x.element == Element::F32),
             ("output_f32", out.element == Element::F32),
             ("two_inputs", source_count == 2),

@@ -12,14 +12,13 @@ const BLOCKS: usize = 8;
 
 /// All variants: half precision only.
 pub fn variants() -> Vec<Variant> {
-    let half = variants_of("conv2d_matrix", false).into_iter().filter(|variant| !variant.features.contains(&"weight_f32"));
+    let half = variants_of("conv2d_matrix", false).into_iter().filter(|variant| !variant.has("weight_f32"));
     half.flat_map(|variant| [sized(variant.clone(), 8), sized(variant, 16)]).collect()
 }
 
 fn sized(mut variant: Variant, side: u32) -> Variant {
     if side == 16 {
-        variant.features.push("size16");
-        variant.features.sort_unstable();
+        variant.add("size16");
     }
     variant
 }

@@ -1,10 +1,13 @@
-//! The 2-D convolution through workgroup memory: 64 pixels × 32 or 64 output channels a workgroup.
+//! The 2-D convolution through workgroup memory: 64 pixels × 32 or 64 output channels a workgroup. The transposed one too,
+//! as four of 2×2.
 
-use super::Lowering;
-use super::conv2d::{record, variants_of};
+use super::constants::in_blocks;
+use super::conv2d::{WeightTransform, gather, gathering_variants_of, record, record_transposed, transposed_variants_of, variants_of};
 use super::lowering::groups_of;
+use super::{Lowering, StepParts};
 use crate::gpu::Variant;
-use crate::graph::{Conv2d, NodeId};
+use crate::graph::{Conv2d, ConvTranspose2d, NodeId};
+use crate::tensor::Tensor;
 
 /// Pixels that a workgroup makes, and blocks of output channels, narrow and wide.
 const PIXELS: usize = 64;
@@ -13,23 +16,38 @@ const BLOCKS: [usize; 2] = [8, 16];
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let both = |variant: Variant| [widened(variant.clone(), false), widened(variant, true)];
-    variants_of("conv2d_shared", false).into_iter().flat_map(both).collect()
+    let all = [variants_of("conv2d_shared", false), gathering_variants_of("conv2d_shared", false)];
+    all.into_iter().flatten().chain(transposed_variants_of("conv2d_shared")).flat_map(both).collect()
 }
 
 fn widened(mut variant: Variant, wide: bool) -> Variant {
     if wide {
-        variant.features.push("wide");
-        variant.features.sort_unstable();
+        variant.add("wide");
     }
     variant
 }
 
 /// One dispatch.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+    let mut step = record(lowering, node, conv, "conv2d_shared");
+    let count = lowering.graph.node(node).shape.pixels().div_ceil(PIXELS);
+    gather(lowering, node, &mut step, count);
+    finish(lowering, node, step, 1);
+}
+
+/// One dispatch for a transposed convolution.
+pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
+    let pack = |weight: &Tensor, sources: &[usize]| in_blocks(weight, sources, false);
+    let transform = WeightTransform { name: "blocks".into(), pack: &pack, integers: None };
+    let step = record_transposed(lowering, node, conv, "conv2d_shared", &transform);
+    finish(lowering, node, step, 4);
+}
+
+/// The geometry; a workgroup's pixels are of one parity.
+fn finish(lowering: &mut Lowering, node: NodeId, (variant, mut parts): (Variant, StepParts), parities: usize) {
     let shape = lowering.graph.node(node).shape;
     let wide = shape.blocks() > BLOCKS[0];
-    let (variant, mut parts) = record(lowering, node, conv, "conv2d_shared");
-    let [across, down] = groups_of(shape.pixels().div_ceil(PIXELS), lowering.target.max_workgroups);
-    parts.workgroups = [across, down, shape.blocks().div_ceil(BLOCKS[usize::from(wide)]) as u32];
+    let [across, down] = groups_of((shape.pixels() / parities).div_ceil(PIXELS), lowering.target.max_workgroups);
+    parts.workgroups = [across, down, (parities * shape.blocks().div_ceil(BLOCKS[usize::from(wide)])) as u32];
     lowering.step(node, widened(variant, wide), parts);
 }

@@ -1,7 +1,7 @@
 //! The register-tiled 2-D convolution: 4 pixels × 4, 8 or 16 output channels an invocation.
 
 use super::Lowering;
-use super::conv2d::{record, variants_of};
+use super::conv2d::{gather, gathering_variants_of, record, variants_of};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
 
@@ -11,12 +11,12 @@ const TILES: [(&str, u32); 3] = [("blocks4", 4), ("blocks2", 2), ("blocks1", 1)]
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let tiled = |variant: Variant| TILES.map(|(feature, _)| with_tile(variant.clone(), feature));
-    variants_of("conv2d_tiled", false).into_iter().flat_map(tiled).collect()
+    let all = variants_of("conv2d_tiled", false).into_iter().chain(gathering_variants_of("conv2d_tiled", false));
+    all.flat_map(tiled).collect()
 }
 
 fn with_tile(mut variant: Variant, feature: &'static str) -> Variant {
-    variant.features.push(feature);
-    variant.features.sort_unstable();
+    variant.add(feature);
     variant
 }
 
@@ -27,8 +27,10 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let (feature, tile) = TILES.into_iter().find(|tile| blocks.is_multiple_of(tile.1)).unwrap_or(TILES[2]);
     // A software driver runs the 8 invocations of a workgroup as the lanes of one vector.
     let (columns, rows) = if lowering.target.software { (8, 1) } else { (8, 8) };
-    let (variant, mut parts) = record(lowering, node, conv, "conv2d_tiled");
-    parts.workgroups =
-        [(shape.width as u32).div_ceil(PIXELS * columns), (shape.height as u32).div_ceil(rows), blocks / tile];
+    let mut step = record(lowering, node, conv, "conv2d_tiled");
+    let [across, down] = [(shape.width as u32).div_ceil(PIXELS * columns), (shape.height as u32).div_ceil(rows)];
+    gather(lowering, node, &mut step, (across * down) as usize);
+    let (variant, mut parts) = step;
+    parts.workgroups = [across, down, blocks / tile];
     lowering.step(node, with_tile(variant, feature).with("COLUMNS", columns).with("ROWS", rows), parts);
 }

@@ -2,7 +2,7 @@
 
 use super::constants::pack_channels;
 use super::global_mean::{self, Parts};
-use super::{Cost, Lowering, StepParts};
+use super::{Cost, Lowering, Operand, StepParts};
 use crate::gpu::Variant;
 use crate::graph::{Activation, Graph, NodeId, Op, TapWeights};
 use crate::tensor::Element;
@@ -24,6 +24,9 @@ pub const MAX_GROUPS: usize = 128;
 
 /// The most blocks of 4 channels of a map that the workgroup adds up itself.
 const SMALL: usize = 2048;
+
+/// The most blocks of sums, which take it as long as another dispatch would.
+const MOST_SUMS: usize = 8192;
 
 /// All variants: a mean is always f32, what it is gathered from is not.
 pub fn variants() -> Vec<Variant> {
@@ -47,18 +50,37 @@ pub fn takes_mean(graph: &Graph, mean: NodeId) -> bool {
     matches!(graph.node(mean).op, Op::GlobalMean) && first_reader(graph, mean).is_some()
 }
 
+/// Where the kernel that makes a map is to leave the sums of its channels, in `count` parts, if that saves a dispatch.
+pub(super) fn wanted_sums(lowering: &mut Lowering, map: NodeId, count: usize) -> Option<Operand> {
+    let graph = lowering.graph;
+    let shape = graph.node(map).shape;
+    let reader = |id: &NodeId| graph.node(*id).inputs.first() == Some(&map) && takes_mean(graph, *id);
+    let mean = (0..graph.nodes.len()).map(NodeId).find(reader)?;
+    let worth = shape.pixels() * shape.blocks() > SMALL && count * shape.blocks() <= MOST_SUMS;
+    // A window's sums are not the picture's.
+    if !worth || lowering.target.plain || lowering.window.is_some() {
+        return None;
+    }
+    let name = format!("{} (sums)", graph.node(mean).name);
+    let items = Operand::Buffer(lowering.buffer(name, (count * shape.blocks() * 16) as u64));
+    lowering.sums.insert(map, Parts { items, count, element: Element::F32 });
+    Some(items)
+}
+
 /// The taps that are the first to read a node, if taps are.
 fn first_reader(graph: &Graph, id: NodeId) -> Option<NodeId> {
     let reader = graph.nodes.iter().position(|node| node.inputs.contains(&id)).map(NodeId)?;
     matches!(graph.node(reader).op, Op::FilterTaps(_)).then_some(reader)
 }
 
-/// One dispatch of one workgroup; where it takes the mean of a map that is not small, another before it.
+/// One dispatch of one workgroup; where it takes the mean of a map that is not small, another before it, unless the map's
+/// own kernel has left sums.
 pub fn lower(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) {
     let (graph, shape) = (lowering.graph, lowering.graph.node(node).shape);
     let mean = graph.node(node).inputs[0];
     let gathers = !lowering.target.plain && takes_mean(graph, mean) && first_reader(graph, mean) == Some(node);
-    let parts: Option<Parts> = gathers.then(|| global_mean::record(lowering, mean, SMALL));
+    let sums = graph.node(mean).inputs.first().and_then(|map| lowering.sums.get(map)).copied();
+    let parts = gathers.then(|| sums.unwrap_or_else(|| global_mean::record(lowering, mean, SMALL)));
     let pixels = graph.node(mean).inputs.first().map_or(1, |&map| graph.node(map).shape.pixels());
     let params = Params {
         blocks: shape.blocks() as u32,

@@ -1,9 +1,11 @@
 //! Where kernels record their steps: buffers by number, dispatches in order. Offsets come later, from liveness.
 
 use super::Constants;
+use super::global_mean::Parts;
 use crate::gpu::{Preferences, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
 use crate::tensor::{Element, Shape};
+use std::collections::HashMap;
 
 /// A buffer of the arena, not yet placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +79,8 @@ pub struct Target {
     pub matrix: Option<u32>,
     /// The most workgroups on one axis of a dispatch.
     pub max_workgroups: u32,
+    /// Bytes of a workgroup's memory.
+    pub workgroup_memory: u32,
 }
 
 impl Default for Target {
@@ -91,6 +95,7 @@ impl Default for Target {
             subgroup: None,
             matrix: None,
             max_workgroups: 65535,
+            workgroup_memory: 16 << 10,
         }
     }
 }
@@ -123,6 +128,8 @@ pub struct Lowering<'a> {
     pub constants: Constants,
     /// Dispatches so far.
     pub steps: Vec<Step>,
+    /// Sums of maps' channels that their kernels leave on the way, for their means.
+    pub(super) sums: HashMap<NodeId, Parts>,
     maps: Vec<Option<BufferId>>,
 }
 
@@ -131,7 +138,8 @@ impl<'a> Lowering<'a> {
     pub fn new(graph: &'a Graph, element: Element, target: Target) -> Self {
         let maps = vec![None; graph.nodes.len()];
         let constants = Constants::default();
-        Self { graph, target, element, window: None, buffers: vec![], constants, steps: vec![], maps }
+        let sums = HashMap::new();
+        Self { graph, target, element, window: None, buffers: vec![], constants, steps: vec![], sums, maps }
     }
 
     /// A buffer of `bytes`, at least one `vec4` long.

@@ -45,6 +45,7 @@ kernels! {
     conv2d
     conv2d_broadcast
     conv2d_matrix
+    conv2d_matrix_halo
     conv2d_pairs
     conv2d_shared
     conv2d_tiled

@@ -3,7 +3,7 @@
 //! with a slice of a workspace that stays in a core's cache.
 
 use super::constants::in_blocks;
-use super::conv2d::{WeightTransform, record_with, variants_of};
+use super::conv2d::{Integers, WeightTransform, gather, gathering_variants_of, record_with, variants_of};
 use super::{Lowering, Operand};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, Graph, Node, NodeId};
@@ -45,13 +45,13 @@ const BLOCKS: usize = 8;
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let with_form = |variant: Variant| [Form::Two, Form::Four].map(|form| formed(variant.clone(), form));
-    variants_of("winograd", true).into_iter().flat_map(with_form).collect()
+    let all = variants_of("winograd", true).into_iter().chain(gathering_variants_of("winograd", true));
+    all.flat_map(with_form).collect()
 }
 
 fn formed(mut variant: Variant, form: Form) -> Variant {
     if form == Form::Two {
-        variant.features.push("f2");
-        variant.features.sort_unstable();
+        variant.add("f2");
     }
     variant
 }
@@ -66,12 +66,15 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let in_blocks: usize =
         out.inputs[..conv.sources(out.inputs.len())].iter().map(|&id| graph.node(id).shape.blocks()).sum();
-    let transform = match form {
-        Form::Two => WeightTransform { name: "f2", places: 16, group: BLOCKS, pack: pack_two },
-        Form::Four => WeightTransform { name: "f4", places: 36, group: BLOCKS, pack: pack_four },
+    let transform = WeightTransform {
+        name: format!("winograd {form:?}"),
+        pack: &|weight, sources| pack(&transform_weight(weight, form), sources),
+        integers: Some(Integers { places: form.places(), group: BLOCKS }),
     };
-    let (variant, mut parts) = record_with(lowering, node, conv, "winograd", Some(transform));
+    let mut step = record_with(lowering, node, conv, "winograd", Some(transform));
     let tiles = out.shape.height.div_ceil(form.made()) * out.shape.width.div_ceil(form.made());
+    gather(lowering, node, &mut step, tiles.div_ceil(TILES));
+    let (variant, mut parts) = step;
     let slice = form.slice(in_blocks);
     let slices = tiles.div_ceil(TILES).min(most_slices()).min((workspace_room(graph) / slice).max(1));
     let workspace = lowering.buffer(format!("{} (tiles)", out.name), (slices * slice) as u64);
@@ -126,14 +129,6 @@ fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
     let data: Vec<f32> = weight.data().chunks_exact(9).flat_map(kernel).collect();
     let shape = [weight.shape()[0], weight.shape()[1], g.len(), g.len()];
     Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("the places of each kernel of 9"))
-}
-
-fn pack_two(weight: &Tensor, sources: &[usize]) -> Vec<f32> {
-    pack(&transform_weight(weight, Form::Two), sources)
-}
-
-fn pack_four(weight: &Tensor, sources: &[usize]) -> Vec<f32> {
-    pack(&transform_weight(weight, Form::Four), sources)
 }
 
 /// `[place][group of output blocks][input block][output block][4 inputs][4 outputs]`, the groups padded with zeros: in the

@@ -24,6 +24,7 @@ pub fn target(gpu: &Gpu, plain: bool) -> Target {
         subgroup: gpu.subgroup,
         matrix: gpu.matrix,
         max_workgroups: gpu.limits.max_compute_workgroups_per_dimension,
+        workgroup_memory: gpu.limits.max_compute_workgroup_storage_size,
     }
 }
 
