@@ -143,6 +143,18 @@ fn a_full_disk() {
     assert_eq!(names(root.path()), ["a.png"]);
 }
 
+/// The CPU executor says what a picture takes before it runs out of memory: of what it may take, or of what there is.
+#[test]
+fn too_little_memory() {
+    let root = folder();
+    save(&root.path().join("a.png"), 640, 640);
+    let arguments = ["restore", "a.png", "-o", "b.png", "--device", "cpu", "--memory", "2MiB"];
+    let output = command().current_dir(root.path()).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("`--memory` allows 2.0 MiB; use a smaller picture"), "{}", said(&output));
+    assert_eq!(names(root.path()), ["a.png"]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_place_that_cannot_be_written_to() {

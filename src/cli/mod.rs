@@ -149,9 +149,9 @@ struct DeviceArguments {
     /// Take WGSL files from this folder where it has them, for research
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     shaders: Option<PathBuf>,
-    /// Device memory at most, as in 2GiB
+    /// Memory for maps and weights at most, as in 2GiB
     ///
-    /// The default is all that there is. A picture that takes more is restored in bands of rows: the same picture to within rounding, and no seams.
+    /// The default is all that there is. A picture that takes more is restored in bands of rows on a device: the same picture to within rounding, and no seams. The CPU executor refuses it.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory: Option<u64>,
     /// Say which kernel computes each kind of convolution, and why

@@ -45,6 +45,13 @@ impl Restorer {
         }
         let graph = self.graph(frame)?;
         let bytes = bytes(&graph);
+        let refuse = |limit: String| Err(RestoreError::Memory { needed: device::size(bytes), limit });
+        if let Some(memory) = self.memory.filter(|&memory| bytes > memory) {
+            return refuse(format!("`--memory` allows {}", device::size(memory)));
+        }
+        if !is_free(bytes) {
+            return refuse("the system doesn't give so much".into());
+        }
         if bytes > NOTEWORTHY_BYTES {
             self.notice(&format!("the CPU executor takes about {} for this picture", device::size(bytes)));
         }
@@ -54,6 +61,12 @@ impl Restorer {
         *kept = Some((size, Arc::clone(&program)));
         Ok(program)
     }
+}
+
+/// Whether the system would give so many bytes now. It gives them back at once; without this, running out of them later
+/// ends the program.
+fn is_free(bytes: u64) -> bool {
+    usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
 /// Bytes of maps that the CPU executor holds at once for a graph.

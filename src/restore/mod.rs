@@ -38,6 +38,17 @@ pub enum RestoreError {
     /// A pass broke the graph.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// The CPU executor has too little memory for a picture.
+    #[error(
+        "the CPU executor takes about {needed} for this picture, and {limit}; use a smaller picture, or a device \
+         (`--device N`), which takes it in bands where it has too little memory"
+    )]
+    Memory {
+        /// Bytes, in words.
+        needed: String,
+        /// What there is.
+        limit: String,
+    },
     /// The result has values that are no numbers.
     #[error(
         "the network's result is not finite in {pixels} pixels: the model `{model}` doesn't suit this picture or its \
@@ -74,8 +85,8 @@ pub struct Options {
     pub packed: bool,
     /// A folder whose WGSL files replace the binary's.
     pub shaders: Option<PathBuf>,
-    /// Bytes of device memory to use at most; a picture that takes more is restored in bands. None: what the driver
-    /// has free, found out by asking for it.
+    /// Bytes of memory for maps and weights at most; a picture that takes more is restored in bands on a device, and
+    /// refused by the CPU executor. None: what there is, found out by asking for it.
     pub memory: Option<u64>,
     /// Whether a GPU's kernels are timed for a few seconds if they never were.
     pub tune: bool,
@@ -142,6 +153,7 @@ pub struct Restorer {
     executor: Executor,
     precision: Element,
     tune: bool,
+    memory: Option<u64>,
     kept: device::Kept,
     program: cpu::Kept,
     notice: Box<dyn Fn(&str) + Send + Sync>,
@@ -163,8 +175,8 @@ impl Restorer {
     /// On an executor that is open: several models may share a device.
     pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
         let kept = device::Kept::new(options.memory);
-        let (precision, tune) = (options.precision, options.tune);
-        Self { model, executor, precision, tune, kept, program: Mutex::default(), notice: Box::new(|_| ()) }
+        let Options { precision, tune, memory, .. } = *options;
+        Self { model, executor, precision, tune, memory, kept, program: Mutex::default(), notice: Box::new(|_| ()) }
     }
 
     /// Tells `notice`, in a line, what a user should know before or while a picture is restored: that it is taken in
