@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All that a machine with a GPU can show, in one run: every kernel verified in every precision, every kernel timed, whole
-# models, where their time goes beside the roofline, and PyTorch on the same GPU where it is installed.
+# All that a machine with a GPU can show, in one run: every kernel verified in every precision, every kernel timed with its
+# error and the fastest kept for what follows, whole models, where their time goes beside the roofline, and PyTorch on the
+# same GPU where it is installed.
 #   benches/gpu.sh [--quick] [--device N] [--out DIR] [--seconds S] [IRNEXT]
 # IRNEXT is the program, built or carried here (default: target/release/irnext). PYTHON names the Python that has PyTorch
 # (default: python3). Writes DIR/ADAPTER.json and DIR/ADAPTER.html (default: benches/results). --quick takes small sizes
@@ -25,16 +26,17 @@ done
 if [ "$quick" ]; then
   out=${out:-target/bench-quick} seconds=${seconds:-0.1}
   networks=("--width 16 --blocks 1" "--width 16 --blocks 2 --mean local")
-  sizes=(64x64) profiled=(64x64) large=(64x96)
+  sizes=(64x64) profiled=(64x64) large=(64x96) tune="--width 8 --seconds 0"
   torch="--no-compile" # compiling takes minutes on a CPU
 else
   out=${out:-benches/results} seconds=${seconds:-2}
   networks=("--blocks 4" "--blocks 14 --mean local") # the published dehazing and motion deblurring networks
-  sizes=(256x256 720x1280) profiled=(256x256 720x1280) large=(2160x3840)
+  sizes=(256x256 720x1280) profiled=(256x256 720x1280) large=(2160x3840) tune=
 fi
 python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export IRNEXT_CACHE=$work/cache # what was tuned before is no part of this
 
 "$program" devices --json >"$work/devices"
 adapter=$("$program" profile --device "$device" --width 8 --blocks 1 --size 64x64 --runs 1 --json 2>"$work/why" |
@@ -64,8 +66,11 @@ irnext() { "$program" "$@" --device "$device" --json; }
 for precision in f32 f16 packed; do
   record "verify $precision" irnext verify --precision $precision --golden tests/data/golden/ops.safetensors || wrong=1
 done
+for size in "${sizes[@]}"; do
+  record "tune $size" irnext tune $tune --size "$size" || true
+done
 for network in "${networks[@]}"; do
-  # The words of $network, $kernels and $torch are arguments each.
+  # The words of $network, $kernels, $tune and $torch are arguments each.
   for size in "${sizes[@]}" "${large[@]}"; do
     kernels=--no-kernels
     [ "$size" = "${sizes[0]}" ] && kernels=

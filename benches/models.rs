@@ -2,11 +2,11 @@
 //! figures for scripts: `irnext bench --json`.
 
 use irnext::compile::optimise;
+use irnext::cpu::Program;
 use irnext::gpu::{Gpu, adapters};
 use irnext::graph::Graph;
 use irnext::kernels::shaders;
 use irnext::model::{Activation, Config, MeanKind};
-use irnext::reference;
 use irnext::run::TensorSession;
 use irnext::tensor::{Element, FeatureMap};
 use irnext::verify::random::random_model;
@@ -27,7 +27,8 @@ fn network(side: usize) -> (Graph, FeatureMap<f32>) {
 #[divan::bench(args = [64, 256], sample_count = 5)]
 fn cpu_executor(bencher: divan::Bencher, side: usize) {
     let (graph, input) = network(side);
-    bencher.bench(|| reference::execute(&graph, std::slice::from_ref(&input)).expect("runs"));
+    let program = Program::new(&graph);
+    bencher.bench(|| program.run(std::slice::from_ref(&input)).expect("runs"));
 }
 
 #[divan::bench(args = [64, 256], sample_count = 5)]

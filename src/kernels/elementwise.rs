@@ -43,7 +43,7 @@ fn lower(lowering: &mut Lowering, node: NodeId, add: Option<f32>) {
     if add.is_some() {
         bindings.push((2, lowering.input(node, 1)));
     }
-    // A GELU counts as 20 operations: an exponential, a division and a polynomial of degree 8.
+    // A GELU counts as 20 operations: about what its polynomials take.
     let flops = out.shape.values() as u64 * if add.is_some() { 2 } else { 20 };
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),

@@ -3,7 +3,7 @@
 /// erf(x) to within 5·10⁻⁷, in arithmetic that the compiler turns into vector instructions: a call of a library's
 /// `erff` for each value would cost a network on the CPU as much as a third of its convolutions.
 ///
-/// `1 − 2·exp(−x²)·R(t)` with t = 1 / (1 + 0.3·√2·|x|), by the same fit as `shaders/shared/gelu.wgsl`: its R is the
+/// `1 − 2·exp(−x²)·R(t)` with t = 1 / (1 + 0.3·√2·|x|), a fit of our own: R is the
 /// scaled upper tail of the normal distribution at z = √2·|x|.
 #[inline(always)]
 pub(super) fn erf(x: f32) -> f32 {

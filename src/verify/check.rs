@@ -48,7 +48,8 @@ pub fn refused_case(name: String) -> Report {
     Report { name, kernel: none.clone(), variant: none, max_abs: None, rel_l2: None, pass: false, reason: None }
 }
 
-/// Every op with a kernel on `seeds` random cases, each with every kernel that computes it on this device; the judge is the reference in f64. On the CPU executor, the reference in f32.
+/// Every op with a kernel on `seeds` random cases, each with every kernel that computes it on this device; the judge is the
+/// reference in f64. On the CPU executor, its program in f32.
 pub fn random_cases(executor: &Executor, precision: Element, seeds: u64) -> Vec<Report> {
     let mut reports = vec![];
     for op in random::OPS {
@@ -178,7 +179,7 @@ impl<'a> Runner<'a> {
     fn all(executor: &'a Executor, graph: &'a Graph, precision: Element) -> Vec<Self> {
         match executor {
             Executor::Cpu(_) => {
-                let (kernel, variant) = (String::from("reference"), String::from("f32"));
+                let (kernel, variant) = (String::from("cpu"), String::from("f32"));
                 vec![Self { graph, precision: Element::F32, gpu: None, kernel, variant }]
             }
             Executor::Gpu(gpu) => plans(gpu, graph, precision)
