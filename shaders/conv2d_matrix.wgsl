@@ -11,7 +11,7 @@ const PIXELS = 64u;
 const BLOCKS = 8u;
 const DEPTH = 4u;
 
-// Lanes of a subgroup; there are 4.
+// The most lanes of a subgroup. There are 4; where they turn out smaller, more, which make the same again.
 override LANES: u32 = 32;
 
 // [pixel][input channel], [input channel][output channel], [pixel][output channel].
@@ -31,6 +31,7 @@ fn load(pixel: u32, ky: u32, kx: u32, block: u32) -> vec4<f32> {
 @compute @workgroup_size(LANES * 4)
 fn main(
     @builtin(local_invocation_index) lane: u32,
+    @builtin(subgroup_size) size: u32,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
@@ -41,7 +42,7 @@ fn main(
     }
     workgroupBarrier();
     // Subgroups take invocations in order.
-    let own = lane / LANES * 16u;
+    let own = lane / size % 4u * 16u;
     @if(!size16) var s00 = coopLoadT<coop_mat8x8<f32, C>>(&sums[(own + 0u) * 32u + 0u], 32u);
     @if(!size16) var s01 = coopLoadT<coop_mat8x8<f32, C>>(&sums[(own + 0u) * 32u + 8u], 32u);
     @if(!size16) var s02 = coopLoadT<coop_mat8x8<f32, C>>(&sums[(own + 0u) * 32u + 16u], 32u);

@@ -45,7 +45,7 @@ const PATCH_WIDTH = SIDE + 2u;
 const PATCH_PIXELS = PATCH_WIDTH * (4u * ROWS + 2u);
 const PITCH = DEPTH + 8u;
 
-// Lanes of a subgroup; there are 4.
+// The most lanes of a subgroup. There are 4; where they turn out smaller, more, which make the same again.
 override LANES: u32 = 32;
 
 // [pixel of the patch][channel], and each subgroup's row of results, [subgroup][pixel][output channel].
@@ -112,12 +112,13 @@ fn put_sums(lane: u32, part: u32, first_block: u32) {
 @compute @workgroup_size(LANES * 4)
 fn main(
     @builtin(local_invocation_index) lane: u32,
+    @builtin(subgroup_size) size: u32,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let origin = vec2<u32>(group.y * 4u * ROWS, group.x * SIDE);
     // Subgroups take invocations in order.
-    let subgroup = lane / LANES;
+    let subgroup = lane / size % 4u;
     let first_row = subgroup * ROWS;
     let own = subgroup * SIDE * CHANNELS;
     for (var at = lane; at < 4u * SIDE * CHANNELS; at += LANES * 4u) {

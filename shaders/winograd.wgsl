@@ -224,13 +224,12 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
     let across = (params.out_width + MADE - 1u) / MADE;
-    let tiles = across * ((params.out_height + MADE - 1u) / MADE);
     let out_groups = (params.out_blocks + 7u) / 8u;
     // Places are this far from one another.
     let in_stride = params.in_blocks * 32u;
     let inputs_at = group.x * PLACES * (in_stride + 256u);
     let products_at = inputs_at + PLACES * in_stride;
-    for (var start = group.x * 32u; start < tiles; start += groups.x * 32u) {
+    for (var start = params.first_tile + group.x * 32u; start < params.end_tile; start += groups.x * 32u) {
         // What pads the last tiles is computed and never stored.
         for (var turn = 0u; turn < 4u; turn++) {
             let t = turn * 8u + lane;
@@ -331,7 +330,7 @@ fn main(
             if (block < params.out_blocks) {
                 let shift = bias_of(block);
                 @if(sums) var sum = vec4<f32>();
-                for (var t = 0u; t < min(32u, tiles - start); t++) {
+                for (var t = 0u; t < min(32u, params.end_tile - start); t++) {
                     let y = (start + t) / across * MADE;
                     let x = (start + t) % across * MADE;
                     finish_tile(y, x, block, shift, products_at + t * 8u + lane, 256u);

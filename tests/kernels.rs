@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::devices;
+use common::{Devices, devices};
 use half::f16;
 use irnext::compile::{Choice, Reason, assign_elements, block, check_key, choose, choose_block, key};
-use irnext::gpu::{Gpu, Preferences};
+use irnext::gpu::{Gpu, Matrices, Preferences};
 use irnext::graph::{Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, NodeId, Op, TapWeights};
 use irnext::kernels::Target;
 use irnext::model::{Activation, Config, MeanKind};
@@ -96,15 +96,15 @@ random_shapes! {
 /// Cooperative matrices in both sizes, offered or not: software Vulkan computes 16×16 ones although it offers only 8×8.
 #[test]
 fn cooperative_matrices() {
-    let Some(gpu) = devices().native.as_ref().filter(|gpu| gpu.matrix.is_some() && gpu.subgroup.is_some()) else {
+    let Some(gpu) = devices().native.as_ref().filter(|gpu| gpu.matrix.is_some()) else {
         common::not_tested(&devices().packed.name, "cooperative matrices of half floats (none offered)");
         return;
     };
     for seed in 0..16 {
         for op in ["conv2d", "conv_transpose2d"] {
             let case = random::case(op, seed).expect("a case of the list");
-            check_matrices(gpu, &case.name, &case.graph, &case.inputs, &["conv2d_matrix"], &[8, 16]);
-            check_matrices(gpu, &case.name, &case.graph, &case.inputs, &HALO, &[8]);
+            check_matrices(gpu, &case.name, &case.graph, &case.inputs, &["conv2d_matrix"], (&[8, 16], 4));
+            check_matrices(gpu, &case.name, &case.graph, &case.inputs, &HALO, (&[8], 4));
         }
     }
     // Several workgroups on each axis, none of them whole, and more than one round of channels from two inputs. Drivers take
@@ -112,10 +112,13 @@ fn cooperative_matrices() {
     let mut made = BTreeSet::new();
     for (height, width, channels, out) in [(35, 37, 24, 72), (17, 1, 5, 16)] {
         let (graph, inputs) = wide_convolution(Shape::new(height, width, channels), out);
-        made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, &[8, 16]));
+        made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, (&[8, 16], 4)));
         let (graph, inputs) = wide_transposed(Shape::new(height, width, channels), out);
-        made.extend(check_matrices(gpu, "wide transposed", &graph, &inputs, &HALO, &[8, 16]));
+        made.extend(check_matrices(gpu, "wide transposed", &graph, &inputs, &HALO, (&[8, 16], 4)));
     }
+    // Twice as many subgroups as the kernels want, as where their size is known only by its bounds.
+    let (graph, inputs) = wide_convolution(Shape::new(21, 19, 24), 40);
+    check_matrices(gpu, "eight subgroups", &graph, &inputs, &["conv2d_matrix", "conv2d_matrix_halo"], (&[8], 8));
     let rest = |variant: &String| {
         let rest = variant.split('+').filter(|part| !["bias", "gelu", "residual", "two_inputs"].contains(part));
         rest.collect::<Vec<_>>().join("+")
@@ -144,7 +147,7 @@ fn check_matrices(
     graph: &Graph,
     inputs: &[FeatureMap<f32>],
     kernels: &[&'static str],
-    sides: &[u32],
+    (sides, subgroups): (&[u32], u32),
 ) -> Vec<String> {
     let inputs = as_stored(inputs, Element::F16);
     let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
@@ -152,7 +155,8 @@ fn check_matrices(
     let mut made = vec![];
     for kernel in kernels {
         for &side in sides {
-            let target = Target { matrix: Some(side), prefer: Some(kernel), ..target(gpu, false) };
+            let matrix = gpu.matrix.map(|matrix| Matrices { side, lanes: matrix.lanes * subgroups / 4 });
+            let target = Target { matrix, prefer: Some(kernel), ..target(gpu, false) };
             let session = TensorSession::with_target(gpu, graph, Element::F16, target).expect("records");
             let last = session.session().plan().steps.last().expect("has steps").variant.to_string();
             if !last.starts_with("conv2d_matrix") {
@@ -251,7 +255,12 @@ fn matrices_are_taken_where_they_are() {
         ["Encoder.0.layers.0.main.2.main.0", "Convs.1.main.0", "feat_extract.3.main.0"]
             .map(|name| choose(&graph, Element::F16, &target, named(name).expect("the network has it")).kernel)
     };
-    let able = Target { subgroup: Some(32), matrix: Some(16), workgroup_memory: 48 << 10, ..Target::default() };
+    let able = Target {
+        subgroup: Some(32),
+        matrix: Some(Matrices { side: 16, lanes: 32 }),
+        workgroup_memory: 48 << 10,
+        ..Target::default()
+    };
     assert_eq!(chosen(64, able), ["conv2d_matrix_low", "conv2d_matrix", "conv_transpose2d_matrix"]);
     assert_eq!(chosen(512, able), ["conv2d_matrix_halo", "conv2d_matrix", "conv_transpose2d_matrix"]);
     let weak = Target { workgroup_memory: 16 << 10, ..able };
@@ -335,6 +344,35 @@ fn filtered(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
     // Means that are not near zero.
     let inputs = vec![FeatureMap { shape, data: values.take(shape.values()).map(|value| value + 0.5).collect() }];
     (graph, inputs)
+}
+
+/// A map of so many tiles that one dispatch would take more rounds of a loop than some drivers finish: as by the broadcasts.
+#[test]
+fn winograd_goes_through_large_maps() {
+    let Devices { packed: gpu, .. } = devices();
+    if gpu.subgroup != Some(8) {
+        common::not_tested(&gpu.name, "Winograd on large maps (no subgroups of 8)");
+        return;
+    }
+    let (mut values, mut graph) = (values(), Graph::new());
+    let shape = Shape::new(416, 400, 128);
+    let input = graph.input("input", shape, false);
+    let data = values.by_ref().take(128 * 128 * 9).map(|value| value * 0.03).collect();
+    let weight = graph.weight("weight", Tensor::new([128, 128, 3, 3], data).expect("as many values"));
+    let conv = Conv2d { weight, bias: None, kernel: 3, stride: 1, padding: 1, epilogue: Epilogue::default() };
+    let node = graph.push("convolution", Op::Conv2d(conv), &[input]).expect("fits");
+    graph.output("output", node, false);
+    assign_elements(&mut graph, Element::F16);
+    let inputs = [FeatureMap { shape, data: values.take(shape.values()).collect() }];
+    let [direct, winograd] = ["conv2d_broadcast", "winograd"].map(|kernel| {
+        let target = Target { prefer: Some(kernel), ..target(gpu, false) };
+        let session = TensorSession::with_target(gpu, &graph, Element::F16, target).expect("records");
+        assert!(session.session().plan().steps.iter().all(|step| step.variant.shader == kernel));
+        session.run(&inputs).expect("runs").remove(0)
+    });
+    let truth: Vec<f64> = direct.data.iter().map(|&value| f64::from(value)).collect();
+    let error = Error::between(&winograd.data, &truth);
+    assert!(error.within(bound(Element::F16)), "{error}");
 }
 
 /// A residual block is taken apart unless one kernel was the fastest, and agrees.

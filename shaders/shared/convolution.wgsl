@@ -25,6 +25,9 @@ struct Params {
     kernel: u32,
     stride: u32,
     padding: u32,
+    // Of a dispatch of winograd.wgsl: its first tile, and the one after its last.
+    first_tile: u32,
+    end_tile: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

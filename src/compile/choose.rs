@@ -94,7 +94,7 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
     let node = graph.node(id);
     let room = target.workgroup_memory >= conv2d_matrix_halo::WORKGROUP_BYTES;
     let broadcasts = target.subgroup == BROADCAST_LANES;
-    let matrices = precision == Element::F16 && target.matrix.is_some() && target.subgroup.is_some();
+    let matrices = precision == Element::F16 && target.matrix.is_some();
     let maps = node.inputs.iter().chain([&id]).all(|&id| graph.node(id).element == precision);
     let computes = |kernel: &&str| match (&node.op, *kernel) {
         (Op::Conv2d(_), "conv2d" | "conv2d_shared" | "conv2d_tiled") => true,

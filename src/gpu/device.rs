@@ -57,6 +57,22 @@ pub enum GpuError {
 /// Bytes that one write brings to a device at most; the driver keeps a copy of so many until it is done.
 pub const UPLOAD_BYTES: u64 = 8 << 20;
 
+/// Square cooperative matrices, and the subgroups that compute them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Matrices {
+    /// Rows and columns.
+    pub side: u32,
+    /// The most lanes of a subgroup.
+    pub lanes: u32,
+}
+
+impl Default for Matrices {
+    /// As Apple's GPUs have them.
+    fn default() -> Self {
+        Self { side: 8, lanes: 32 }
+    }
+}
+
 /// An open device.
 pub struct Gpu {
     /// wgpu's device.
@@ -77,8 +93,8 @@ pub struct Gpu {
     pub timestamps: bool,
     /// Lanes of every subgroup, where shaders may use subgroups and all have as many.
     pub subgroup: Option<u32>,
-    /// The side of the cooperative matrices that multiply half floats into f32, where shaders may use them.
-    pub matrix: Option<u32>,
+    /// The cooperative matrices that multiply half floats into f32, where shaders may use them.
+    pub matrix: Option<Matrices>,
     /// Whether the adapter is a software driver on the CPU.
     pub software: bool,
     shaders: Shaders,
@@ -165,7 +181,9 @@ impl Gpu {
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             subgroup: (features.contains(Features::SUBGROUP) && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
-            matrix: matrix_side(adapter).filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX)),
+            matrix: matrix_side(adapter)
+                .filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SUBGROUP))
+                .map(|side| Matrices { side, lanes: info.subgroup_max_size }),
             software: info.device_type == wgpu::DeviceType::Cpu,
             shaders,
             preferences: Mutex::default(),

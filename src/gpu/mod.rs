@@ -8,7 +8,7 @@ mod preferences;
 mod shader;
 
 pub use adapter::{AdapterChoice, Backing, adapters, choose, describe};
-pub use device::{Gpu, GpuError, UPLOAD_BYTES};
+pub use device::{Gpu, GpuError, Matrices, UPLOAD_BYTES};
 pub use memory::{Buffer, Ledger};
 pub use preferences::Preferences;
 pub use shader::{ShaderError, Shaders, Variant};

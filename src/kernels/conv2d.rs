@@ -7,6 +7,7 @@ use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, Epilogue, NodeId};
 use crate::tensor::{Element, Tensor};
 use bytemuck::{Pod, Zeroable};
+use std::ops::Range;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -21,6 +22,8 @@ struct Params {
     kernel: u32,
     stride: u32,
     padding: u32,
+    first_tile: u32,
+    end_tile: u32,
 }
 
 /// All variants.
@@ -169,6 +172,19 @@ pub(super) fn transposed_variants_of(shader: &'static str) -> Vec<Variant> {
     .collect()
 }
 
+/// A convolution's dispatch for some of its tiles.
+pub(super) fn through_tiles(parts: &StepParts, tiles: &Range<usize>, share: f64) -> StepParts {
+    let mut params: Params = bytemuck::pod_read_unaligned(&parts.params);
+    (params.first_tile, params.end_tile) = (tiles.start as u32, tiles.end as u32);
+    let part = |all: u64| (all as f64 * share).round() as u64;
+    StepParts {
+        params: bytemuck::bytes_of(&params).to_vec(),
+        bindings: parts.bindings.clone(),
+        workgroups: parts.workgroups,
+        cost: Cost { flops: part(parts.cost.flops), bytes: part(parts.cost.bytes) },
+    }
+}
+
 /// The same of a kernel that reads transformed weights.
 pub(super) fn record_with(
     lowering: &mut Lowering,
@@ -193,6 +209,8 @@ pub(super) fn record_with(
         kernel: conv.kernel as u32,
         stride: conv.stride as u32,
         padding: conv.padding as u32,
+        first_tile: 0,
+        end_tile: 0,
     };
     let element = lowering.element;
     let plain = graph.tensor(conv.weight);

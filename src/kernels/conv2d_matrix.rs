@@ -3,7 +3,7 @@
 use super::Lowering;
 use super::conv2d::{record, variants_of};
 use super::lowering::groups_of;
-use crate::gpu::Variant;
+use crate::gpu::{Matrices, Variant};
 use crate::graph::{Conv2d, NodeId};
 
 /// Pixels and blocks of output channels that a workgroup makes.
@@ -23,10 +23,10 @@ fn sized(mut variant: Variant, side: u32) -> Variant {
     variant
 }
 
-/// One dispatch, for a target with matrices and subgroups of one size.
+/// One dispatch, for a target with matrices.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let shape = lowering.graph.node(node).shape;
-    let (side, lanes) = (lowering.target.matrix.unwrap_or(8), lowering.target.subgroup.unwrap_or(32));
+    let Matrices { side, lanes } = lowering.target.matrix.unwrap_or_default();
     let (variant, mut parts) = record(lowering, node, conv, "conv2d_matrix");
     let [across, down] = groups_of(shape.pixels().div_ceil(PIXELS), lowering.target.max_workgroups);
     parts.workgroups = [across, down, shape.blocks().div_ceil(BLOCKS) as u32];

@@ -62,7 +62,7 @@ pub fn computes(conv: &Conv2d) -> bool {
     conv.kernel == 3 && conv.stride == 1 && conv.padding == 1
 }
 
-/// One dispatch, for a target with matrices and subgroups of one size.
+/// One dispatch, for a target with matrices.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let (side, columns) = matrices(lowering, node);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, side, columns);
@@ -70,7 +70,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let mut step = record_with(lowering, node, conv, SHADER, Some(transform));
     let shape = lowering.graph.node(node).shape;
     // They are added up where a row of results was: there must be room for each lane's.
-    if 4 * lowering.target.subgroup.unwrap_or(32) as usize <= side * side * columns {
+    if 4 * lowering.target.matrix.unwrap_or_default().lanes as usize <= side * side * columns {
         gather(lowering, node, &mut step, shape.width.div_ceil(side) * shape.height.div_ceil(form.rows()));
     }
     finish(lowering, node, step, form, 1);
@@ -93,7 +93,7 @@ pub fn is_small(pixels: usize, target: &Target) -> bool {
 }
 
 fn side_of(target: &Target) -> usize {
-    target.matrix.unwrap_or(8) as usize
+    target.matrix.unwrap_or_default().side as usize
 }
 
 /// The side of a matrix, and how many lie across the output channels of a workgroup.
@@ -111,7 +111,7 @@ fn finish(lowering: &mut Lowering, node: NodeId, step: (Variant, StepParts), for
     let grid = if parities == 1 { [shape.width, shape.height] } else { [shape.width / 2, shape.height / 2] };
     let groups = parities * shape.stored_channels().div_ceil(columns * side);
     parts.workgroups = [grid[0].div_ceil(side), grid[1].div_ceil(form.rows()), groups].map(|count| count as u32);
-    let lanes = lowering.target.subgroup.unwrap_or(32);
+    let lanes = lowering.target.matrix.unwrap_or_default().lanes;
     lowering.step(node, formed(variant, side, form, columns).with("LANES", lanes), parts);
 }
 

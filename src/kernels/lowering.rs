@@ -2,7 +2,7 @@
 
 use super::Constants;
 use super::global_mean::Parts;
-use crate::gpu::{Preferences, Variant};
+use crate::gpu::{Matrices, Preferences, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
 use crate::tensor::{Element, Shape};
 use std::collections::HashMap;
@@ -75,8 +75,8 @@ pub struct Target {
     pub preferences: Option<&'static Preferences>,
     /// Lanes of every subgroup, if shaders may use subgroups and all have as many.
     pub subgroup: Option<u32>,
-    /// The side of the cooperative matrices of half floats with f32 sums, if shaders may use them.
-    pub matrix: Option<u32>,
+    /// The cooperative matrices of half floats with f32 sums, if shaders may use them.
+    pub matrix: Option<Matrices>,
     /// The most workgroups on one axis of a dispatch.
     pub max_workgroups: u32,
     /// Bytes of a workgroup's memory.

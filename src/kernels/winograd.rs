@@ -3,7 +3,7 @@
 //! with a slice of a workspace that stays in a core's cache.
 
 use super::constants::in_blocks;
-use super::conv2d::{Integers, WeightTransform, gather, gathering_variants_of, record_with, variants_of};
+use super::conv2d::{Integers, WeightTransform, gather, gathering_variants_of, record_with, through_tiles, variants_of};
 use super::{Lowering, Operand};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, Graph, Node, NodeId};
@@ -32,15 +32,22 @@ impl Form {
         self.places() * TILES * (in_blocks + BLOCKS) * 16
     }
 
+    /// Rounds of its loops that an invocation takes for 32 tiles.
+    fn rounds(self, in_blocks: usize, out_blocks: usize) -> usize {
+        let products = self.places() * (in_blocks + 1) + TILES;
+        (in_blocks + 1) * TILES / LANES + out_blocks.div_ceil(BLOCKS) * (products + 1)
+    }
+
     /// Places of a transformed tile.
     fn places(self) -> usize {
         (self.made() + 2) * (self.made() + 2)
     }
 }
 
-/// Tiles that a workgroup takes at a time, and output blocks of a group.
+/// Tiles that a workgroup takes at a time, output blocks of a group, and lanes of a workgroup.
 const TILES: usize = 32;
 const BLOCKS: usize = 8;
+const LANES: usize = 8;
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
@@ -61,7 +68,7 @@ pub fn computes(conv: &Conv2d) -> bool {
     conv.kernel == 3 && conv.stride == 1 && conv.padding == 1
 }
 
-/// One dispatch.
+/// One dispatch, or several for a map of very many tiles.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let in_blocks: usize =
@@ -79,9 +86,23 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let slices = tiles.div_ceil(TILES).min(most_slices()).min((workspace_room(graph) / slice).max(1));
     let workspace = lowering.buffer(format!("{} (tiles)", out.name), (slices * slice) as u64);
     parts.bindings.push((8, Operand::Buffer(workspace)));
-    parts.workgroups = [slices as u32, 1, 1];
-    lowering.step(node, formed(variant, form), parts);
+    let variant = formed(variant, form);
+    let turns = (MOST_ROUNDS / form.rounds(in_blocks, out.shape.blocks())).max(1);
+    let together = (turns * slices * TILES).min(tiles);
+    // As even as whole turns allow.
+    let dispatches = tiles.div_ceil(together);
+    let each = tiles.div_ceil(dispatches).next_multiple_of(slices * TILES);
+    for first in (0..tiles).step_by(each) {
+        let some = first..(first + each).min(tiles);
+        let share = some.len() as f64 / tiles as f64;
+        parts.workgroups = [some.len().div_ceil(TILES).min(slices) as u32, 1, 1];
+        lowering.step(node, variant.clone(), through_tiles(&parts, &some, share));
+    }
 }
+
+/// Rounds of all its loops together that an invocation may take in a dispatch. Mesa's software driver stopped them after
+/// 65,535 until version 23, without a word; and a GPU's watchdog has no use for long dispatches either.
+const MOST_ROUNDS: usize = 1 << 15;
 
 /// Bytes that the workspace may take, if more than a slice: in a graph of narrow bands it mustn't outweigh the maps, and
 /// it must fit a binding.
