@@ -7,7 +7,8 @@
 
 Needs a Python with torch and numpy and a built `target/release/irnext`. The other engines are installed with pip under
 target/peers (not into the Python). Every engine is a process of its own; a round asks each of them in turn for one
-run (this program for at least three, of which it gives the median). Printed and written to
+run (this program for at least three, of which it gives the median; its time on a device is that of the dispatches,
+without the picture's way there and back). Printed and written to
 benches/results/peers-<machine>.json (with --driver: -driver.json): median, CPU time of all threads (what a busy machine
 leaves comparable; this program's has its loading in it), ratios of both to PyTorch on the CPU, errors against PyTorch in f32 and f64, peak
 resident memory, size on disk. An engine that can't run is named with the reason.
