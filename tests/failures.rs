@@ -157,6 +157,26 @@ fn too_little_memory() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_full_standard_output_is_no_panic() {
+    for arguments in [
+        &["models"][..],
+        &["models", "--json"],
+        &["devices"],
+        &["inspect"],
+        &["inspect", "--stage", "all"],
+        &["man"],
+        &["completions", "bash"],
+        &["--help"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command().args(arguments).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
+        assert!(said(&output).contains("standard output: cannot be written"), "{arguments:?}: {}", said(&output));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_place_that_cannot_be_written_to() {
     let root = folder();
     save(&root.path().join("a.png"), 40, 30);

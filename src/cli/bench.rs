@@ -2,8 +2,9 @@
 //! test depends on a time.
 
 use super::network::NetworkArguments;
+use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, explain, parse_size, print_json};
+use super::{DeviceArguments, Failure, explain, parse_size};
 use crate::compile::optimise;
 use crate::cpu::Program;
 use crate::gpu::Gpu;
@@ -138,9 +139,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         });
     }
     if arguments.json {
-        print_json(&results)?
+        output::json(&results)?;
     } else {
-        print(&results)
+        print(&results)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -264,23 +265,24 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn print(results: &Results) {
-    println!("{} in {}; {}", results.adapter, results.precision, results.config);
+fn print(results: &Results) -> Result<(), Failure> {
+    print_line!("{} in {}; {}", results.adapter, results.precision, results.config)?;
     for time in &results.models {
         let ModelTime { height, width, median_ms, min_ms, gflops, runs, first_ms } = time;
-        println!(
+        print_line!(
             "model {height}x{width}: median {median_ms:.1} ms, min {min_ms:.1}, first {first_ms:.1}, {gflops:.1} GFLOP/s \
              ({runs} runs)"
-        );
+        )?;
     }
     if !results.kernels.is_empty() {
-        println!("{:>6} {:>10} {:>9} {:>8}  kernel, workgroups, first node", "count", "us", "GFLOP/s", "GB/s");
+        print_line!("{:>6} {:>10} {:>9} {:>8}  kernel, workgroups, first node", "count", "us", "GFLOP/s", "GB/s")?;
     }
     for time in &results.kernels {
         let KernelTime { variant, node, workgroups: [x, y, z], count, median_us, gflops, gigabytes_per_second, .. } =
             time;
-        println!(
+        print_line!(
             "{count:>6} {median_us:>10.1} {gflops:>9.2} {gigabytes_per_second:>8.2}  {variant} {x}x{y}x{z}  # {node}"
-        );
+        )?;
     }
+    Ok(())
 }

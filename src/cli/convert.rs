@@ -1,5 +1,6 @@
 //! `irnext convert`: any checkpoint to safetensors.
 
+use super::output::print_line;
 use super::{Failure, Precision};
 use crate::model::checkpoint;
 use crate::model::{Activation, Config, MeanKind};
@@ -51,6 +52,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     file.metadata.insert("activation".into(), activation.to_string());
     file.metadata.insert("mean".into(), mean.to_string());
     file.write(&arguments.output, arguments.precision.into())?;
-    println!("{}: {config}", arguments.output.display());
+    print_line!("{}: {config}", arguments.output.display())?;
     Ok(ExitCode::SUCCESS)
 }

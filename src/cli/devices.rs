@@ -1,6 +1,7 @@
 //! `irnext devices`: what this machine can run on.
 
-use super::{Failure, print_json};
+use super::Failure;
+use super::output::{self, print_line};
 use crate::gpu::{adapters, describe};
 use clap::Args;
 use serde_json::json;
@@ -35,21 +36,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 })
             })
             .collect();
-        print_json(&list)?;
+        output::json(&list)?;
         return Ok(ExitCode::SUCCESS);
     }
     for (index, adapter) in found.iter().enumerate() {
         let limits = adapter.limits();
         let half = if adapter.features().contains(Features::SHADER_F16) { "native" } else { "packed" };
-        println!("{index}: {}", describe(adapter));
-        println!(
+        print_line!("{index}: {}", describe(adapter))?;
+        print_line!(
             "   half precision {half}; at most {} MiB a binding, {} MiB a buffer",
             limits.max_storage_buffer_binding_size >> 20,
             limits.max_buffer_size >> 20
-        );
+        )?;
     }
-    println!("cpu: the CPU executor, {} threads, f32", rayon::current_num_threads());
+    print_line!("cpu: the CPU executor, {} threads, f32", rayon::current_num_threads())?;
     let gpu = found.iter().position(|adapter| adapter.get_info().device_type != DeviceType::Cpu);
-    println!("`--device auto` takes {}", gpu.map_or("cpu".into(), |index| index.to_string()));
+    print_line!("`--device auto` takes {}", gpu.map_or("cpu".into(), |index| index.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

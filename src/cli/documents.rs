@@ -1,9 +1,8 @@
 //! `irnext completions` and `irnext man`: what a package puts beside the program.
 
-use super::{Cli, Failure};
+use super::{Cli, Failure, output};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use std::io::Write;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -23,7 +22,7 @@ pub(super) struct ManArguments {
 pub(super) fn completions(arguments: &CompletionsArguments) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "irnext", &mut script);
-    std::io::stdout().write_all(&script)?;
+    output::bytes(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -36,6 +35,6 @@ pub(super) fn man(arguments: &ManArguments) -> Result<ExitCode, Failure> {
     };
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
-    std::io::stdout().write_all(&page)?;
+    output::bytes(&page)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,8 @@
 //! `irnext eval`: how close restored pictures come to their ground truth, by each task's published protocol.
 
+use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, ModelArguments, explain, print_json, quality};
+use super::{DeviceArguments, Failure, ModelArguments, explain, quality};
 use crate::eval::{DataSet, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
 use crate::model::{Model, Quality, Task, shipped};
 use crate::photo::{Limits, Photo, Pixels};
@@ -123,14 +124,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     drop(progress);
     if arguments.json {
-        print_json(&serde_json::json!({"adapter": adapter, "sets": reports}))?;
+        output::json(&serde_json::json!({"adapter": adapter, "sets": reports}))?;
     } else if arguments.table {
-        print_table(&reports);
+        print_table(&reports)?;
     } else {
         if !adapter.is_empty() {
-            println!("{adapter}");
+            print_line!("{adapter}")?;
         }
-        reports.iter().for_each(print);
+        reports.iter().try_for_each(print)?;
     }
     let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
     if failed > 0 {
@@ -265,34 +266,35 @@ fn deep(photo: &Photo) -> Photo {
 }
 
 /// Every picture of a data set, and the means.
-fn print(report: &Report) {
+fn print(report: &Report) -> Result<(), Failure> {
     let Report { name, task, protocol, results, paper, .. } = report;
     let pictures = &results[0].pictures;
-    println!("\n{name}: {task}, pictures: {}; {protocol}", pictures.len());
+    print_line!("\n{name}: {task}, pictures: {}; {protocol}", pictures.len())?;
     let wide = pictures.iter().map(|picture| picture.name.chars().count()).max().unwrap_or(0).max("picture".len());
     let heads: Vec<String> = results.iter().map(|result| format!("{:<24}", result.name)).collect();
-    println!("{:wide$}  {}", "", heads.join("  ").trim_end());
+    print_line!("{:wide$}  {}", "", heads.join("  ").trim_end())?;
     let columns = vec![format!("{:>8} {:>7} {:>7}", "PSNR", "SSIM", "MAE"); results.len()];
-    println!("{:wide$}  {}", "picture", columns.join("  "));
+    print_line!("{:wide$}  {}", "picture", columns.join("  "))?;
     let row = |name: &str, scores: Vec<Option<Scores>>| {
         let cell = |scores: Option<Scores>| {
             scores.map_or(format!("{:>8} {:>7} {:>7}", "-", "-", "-"), |scores| {
                 format!("{:>8.2} {:>7.4} {:>7.4}", scores.psnr, scores.ssim, scores.mae)
             })
         };
-        println!("{name:wide$}  {}", scores.into_iter().map(cell).collect::<Vec<_>>().join("  "));
+        print_line!("{name:wide$}  {}", scores.into_iter().map(cell).collect::<Vec<_>>().join("  "))
     };
     for (index, picture) in pictures.iter().enumerate() {
-        row(&picture.name, results.iter().map(|result| Some(result.pictures[index].scores)).collect());
+        row(&picture.name, results.iter().map(|result| Some(result.pictures[index].scores)).collect())?;
     }
-    row("mean", results.iter().map(|result| result.mean).collect());
+    row("mean", results.iter().map(|result| result.mean).collect())?;
     if let Some(Published { benchmark, psnr, ssim, .. }) = paper {
-        println!("the paper's figures for {benchmark}, of its own weights: {psnr:.2} dB, SSIM {ssim}");
+        print_line!("the paper's figures for {benchmark}, of its own weights: {psnr:.2} dB, SSIM {ssim}")?;
     }
+    Ok(())
 }
 
 /// The means of all data sets in Markdown, a row each.
-fn print_table(reports: &[Report]) {
+fn print_table(reports: &[Report]) -> Result<(), Failure> {
     let mut names: Vec<&str> = vec![];
     for result in reports.iter().flat_map(|report| &report.results) {
         if !names.contains(&result.name.as_str()) {
@@ -304,8 +306,8 @@ fn print_table(reports: &[Report]) {
     names.sort_by_key(|name| rank(name));
     let paper = reports.iter().any(|report| report.paper.is_some());
     let last = if paper { " the paper's figures, of its own weights |" } else { "" };
-    println!("| data set | pictures | {} |{last}", names.join(" | "));
-    println!("|---|---|{}{}", "---|".repeat(names.len()), if paper { "---|" } else { "" });
+    print_line!("| data set | pictures | {} |{last}", names.join(" | "))?;
+    print_line!("|---|---|{}{}", "---|".repeat(names.len()), if paper { "---|" } else { "" })?;
     for report in reports {
         let cell = |name: &&str| {
             let mean = report.results.iter().find(|result| result.name == **name).and_then(|result| result.mean);
@@ -314,9 +316,9 @@ fn print_table(reports: &[Report]) {
         let cells: Vec<String> = names.iter().map(cell).collect();
         let published = report.paper.map_or("-".into(), |row| cell_of(&row));
         let last = if paper { format!(" {published} |") } else { String::new() };
-        println!("| {} | {} | {} |{last}", report.name, report.results[0].pictures.len(), cells.join(" | "));
+        print_line!("| {} | {} | {} |{last}", report.name, report.results[0].pictures.len(), cells.join(" | "))?;
     }
-    println!("\nMean PSNR in dB / SSIM, for defocus / MAE; each task by its own published protocol.");
+    print_line!("\nMean PSNR in dB / SSIM, for defocus / MAE; each task by its own published protocol.")
 }
 
 fn cell(task: Task, psnr: f64, ssim: f64, mae: Option<f64>) -> String {

@@ -1,6 +1,7 @@
 //! `irnext inspect`: a model from config to memory plan; one switch shows each stage.
 
-use super::{DeviceArguments, Failure, ModelArguments, parse_size, print_json};
+use super::output::{self, print_line};
+use super::{DeviceArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{PASSES, Plan, assign_elements, compile, optimise, required, stages};
 use crate::graph::Graph;
 use crate::kernels::Target;
@@ -53,7 +54,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.steps {
         for (index, step) in plan.steps.iter().enumerate() {
             let (x, [a, b, c]) = (step.cost, step.workgroups);
-            println!("{index:>4} {:<60} {a}x{b}x{c}  {} flop  {} B  # {}", step.variant, x.flops, x.bytes, step.name);
+            print_line!(
+                "{index:>4} {:<60} {a}x{b}x{c}  {} flop  {} B  # {}",
+                step.variant,
+                x.flops,
+                x.bytes,
+                step.name
+            )?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -66,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 "arena_lower_bound": plan.placement.lower_bound,
             })
         };
-        print_json(&json!({
+        output::json(&json!({
             "model": model.name,
             "width": model.config.width,
             "blocks": model.config.blocks,
@@ -82,20 +89,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("model       {}", model.name);
-    println!("config      {}", model.config);
-    println!("size        {height}x{width}, activations in {precision}");
-    println!("work        {:.2} GMAC of convolution", graph.multiply_adds() as f64 / 1e9);
-    println!("constants   {}", mebibytes(plan.constants.len() as u64));
-    println!("kernels     {}", kernels(&plan));
+    print_line!("model       {}", model.name)?;
+    print_line!("config      {}", model.config)?;
+    print_line!("size        {height}x{width}, activations in {precision}")?;
+    print_line!("work        {:.2} GMAC of convolution", graph.multiply_adds() as f64 / 1e9)?;
+    print_line!("constants   {}", mebibytes(plan.constants.len() as u64))?;
+    print_line!("kernels     {}", kernels(&plan))?;
     for (name, plan) in [("unfused", &plain), ("fused", &plan)] {
-        println!(
+        print_line!(
             "{name:<11} {} dispatches, {} moved; arena {} (at least {})",
             plan.steps.len(),
             mebibytes(plan.bytes_moved()),
             mebibytes(plan.placement.bytes),
             mebibytes(plan.placement.lower_bound)
-        );
+        )?;
     }
     for (name, stage) in stages(&graph, precision)? {
         // Before the passes that kernels depend on there is no plan.
@@ -103,14 +110,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let cost = plan.map_or("no kernels yet".into(), |plan| {
             format!("{} dispatches, {} moved", plan.steps.len(), mebibytes(plan.bytes_moved()))
         });
-        println!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len());
+        print_line!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len())?;
     }
-    println!("  at least: pictures and weights once {}", mebibytes(least(&graph, &plan)));
+    print_line!("  at least: pictures and weights once {}", mebibytes(least(&graph, &plan)))?;
     if arguments.device.explain {
-        explain(&optimise(&graph)?, precision, &Target::default()).iter().for_each(|line| println!("{line}"));
+        explain(&optimise(&graph)?, precision, &Target::default()).iter().try_for_each(|line| print_line!("{line}"))?;
     }
     let passes: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
-    println!("stages      build, {}, assign_elements (see --stage)", passes.join(", "));
+    print_line!("stages      build, {}, assign_elements (see --stage)", passes.join(", "))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,9 +131,9 @@ fn dump(arguments: &Arguments, graph: &Graph, precision: Element) -> Result<Exit
     for (name, mut graph) in all.into_iter().filter(|(name, _)| wanted == "all" || *name == wanted) {
         assign_elements(&mut graph, precision);
         if arguments.dot {
-            println!("{}", graph.to_dot());
+            print_line!("{}", graph.to_dot())?;
         } else {
-            println!("# {name}: {} nodes\n{graph}", graph.nodes.len());
+            print_line!("# {name}: {} nodes\n{graph}", graph.nodes.len())?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ mod inspect;
 mod interrupt;
 mod models;
 mod network;
+mod output;
 mod pipeline;
 mod profile;
 pub mod progress;
@@ -93,7 +94,11 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(answer) => return answered(&answer),
+    };
+    let result = match command {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
@@ -112,6 +117,17 @@ pub fn main() -> ExitCode {
         eprintln!("irnext: {error}");
         ExitCode::FAILURE
     })
+}
+
+/// Prints what clap has to say in place of a command: help, the version, or what is wrong with the command line.
+fn answered(answer: &clap::Error) -> ExitCode {
+    match answer.print() {
+        Ok(()) => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+        Err(error) => {
+            eprintln!("irnext: {}", output::failed(&error));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// How activations are stored on a GPU.
@@ -228,13 +244,6 @@ fn explain(executor: &Executor) {
     if let Executor::Cpu(Some(reason)) = executor {
         eprintln!("irnext: {reason}");
     }
-}
-
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    use std::io::Write;
-    let text = serde_json::to_string_pretty(value)?;
-    writeln!(std::io::stdout(), "{text}")?;
-    Ok(())
 }
 
 /// `HEIGHTxWIDTH`, both at least 1.

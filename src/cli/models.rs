@@ -1,6 +1,7 @@
 //! `irnext models`: what the program carries.
 
-use super::{Failure, print_json};
+use super::Failure;
+use super::output::{self, print_line};
 use crate::model::{Config, Shipped, Task, shipped};
 use clap::Args;
 use serde_json::{Value, json};
@@ -21,25 +22,30 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let models = shipped();
     if arguments.json {
-        print_json(&models.iter().map(described).collect::<Vec<Value>>())?;
+        output::json(&models.iter().map(described).collect::<Vec<Value>>())?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    print_line!(
         "{:<8} {:<8} {:<16} {:>7}  {:>9} {:>9}  terms",
-        "task", "quality", "model", "weights", "degraded", "restored"
-    );
+        "task",
+        "quality",
+        "model",
+        "weights",
+        "degraded",
+        "restored"
+    )?;
     for model in &models {
         let Shipped { task, quality, name, licence, .. } = model;
         let millions = config(model).parameters() as f64 / 1e6;
         let figure = |key| model.provenance.get(key).and_then(toml::Value::as_float);
         let decibels = |key| figure(key).map_or("-".into(), |value| format!("{value:.2} dB"));
         let (degraded, restored) = (decibels("psnr_degraded"), decibels("psnr_restored"));
-        println!("{task:<8} {quality:<8} {name:<16} {millions:>6.2}M  {degraded:>9} {restored:>9}  {licence}");
+        print_line!("{task:<8} {quality:<8} {name:<16} {millions:>6.2}M  {degraded:>9} {restored:>9}  {licence}")?;
     }
     for task in Task::ALL.iter().filter(|task| models.iter().all(|model| model.task != **task)) {
-        println!("{task:<8} none shipped");
+        print_line!("{task:<8} none shipped")?;
     }
-    println!("Any other IRNeXt checkpoint: irnext restore --model FILE …");
+    print_line!("Any other IRNeXt checkpoint: irnext restore --model FILE …")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,8 +1,9 @@
 //! `irnext profile`: where the time of one picture goes, beside what the device can do at best.
 
 use super::network::NetworkArguments;
+use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, parse_size, print_json};
+use super::{DeviceArguments, Failure, parse_size};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, adapters};
 use crate::photo::{create_parent, write_atomic};
@@ -92,9 +93,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         save(path, html(&profile).as_bytes())?;
     }
     if arguments.json {
-        print_json(&json!({"profile": profile, "groups": profile.groups()}))?;
+        output::json(&json!({"profile": profile, "groups": profile.groups()}))?;
     } else {
-        print(&profile, arguments.top);
+        print(&profile, arguments.top)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,36 +105,44 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(write_atomic(path, bytes)?)
 }
 
-fn print(profile: &Profile, top: usize) {
+fn print(profile: &Profile, top: usize) -> Result<(), Failure> {
     let Profile { adapter, network, precision, size: [height, width], roofline, wall_ms, dispatches_ms, .. } = profile;
-    println!("{adapter} in {precision}; {network}; {height}x{width}");
+    print_line!("{adapter} in {precision}; {network}; {height}x{width}")?;
     let half = roofline.gflops_f16.map_or(String::new(), |gflops| format!(", {gflops:.0} GFLOP/s in native f16"));
     let Roofline { gigabytes_per_second, gflops_f32, .. } = roofline;
-    println!("roofline: copy {gigabytes_per_second:.1} GB/s, multiply-adds {gflops_f32:.0} GFLOP/s in f32{half}");
+    print_line!("roofline: copy {gigabytes_per_second:.1} GB/s, multiply-adds {gflops_f32:.0} GFLOP/s in f32{half}")?;
     let clock = if profile.device_clock { "the device's clock" } else { "the host's clock, one submission each" };
     let (count, between) = (profile.steps.len(), wall_ms - dispatches_ms);
-    println!("{count} dispatches: {dispatches_ms:.2} ms by {clock}; a whole run {wall_ms:.2} ms, {between:.2} ms more");
-    println!(
+    print_line!(
+        "{count} dispatches: {dispatches_ms:.2} ms by {clock}; a whole run {wall_ms:.2} ms, {between:.2} ms more"
+    )?;
+    print_line!(
         "{:>9} {:>6} {:>5} {:>9} {:>8} {:>8}  kernel, workgroups, first node",
-        "ms", "share", "count", "GFLOP/s", "GB/s", "of roof"
-    );
+        "ms",
+        "share",
+        "count",
+        "GFLOP/s",
+        "GB/s",
+        "of roof"
+    )?;
     let groups = profile.groups();
     for group in groups.iter().take(top) {
         let Group { variant, node, workgroups: [x, y, z], count, ms, share, gflops, gigabytes_per_second, .. } = group;
         let (share, roof) = (share * 100.0, group.of_roofline * 100.0);
-        println!(
+        print_line!(
             "{ms:>9.3} {share:>5.1}% {count:>5} {gflops:>9.1} {gigabytes_per_second:>8.2} {roof:>7.0}%  {variant} \
              {x}x{y}x{z}  # {node}"
-        );
+        )?;
     }
     if groups.len() > top {
         let rest = &groups[top..];
         let ms: f64 = rest.iter().map(|group| group.ms).sum();
-        println!("{ms:>9.3} {:>5.1}%  in {} more (--top)", ms / dispatches_ms * 100.0, rest.len());
+        print_line!("{ms:>9.3} {:>5.1}%  in {} more (--top)", ms / dispatches_ms * 100.0, rest.len())?;
     }
     if profile.steps.iter().any(|step| step.variant.starts_with("winograd")) {
-        println!(
+        print_line!(
             "Winograd's GFLOP/s are of the direct convolution, of which it multiplies only a part: it may pass the roof."
-        );
+        )?;
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use super::compare::Comparison;
 use super::files::{self, Input, Job, Naming, Output};
 use super::interrupt::{self, on_interrupt};
+use super::output::{self, print_line};
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, ModelArguments, explain, pipeline, quality, video};
 use crate::model::Task;
@@ -11,7 +12,7 @@ use crate::restore::{Adjustments, Restorer};
 use clap::Args;
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -251,9 +252,7 @@ impl Arguments {
                 if self.overwrite { write_atomic(path, &bytes)? } else { write_new(path, &bytes)? }
             }
             Output::Stdout => {
-                let mut stdout = std::io::stdout().lock();
-                let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
-                written.map_err(|error| format!("standard output: cannot be written: {error}"))?;
+                output::bytes(&bytes)?;
             }
         }
         done.fetch_add(1, Ordering::SeqCst);
@@ -278,8 +277,8 @@ impl Arguments {
             let line = json!({
                 "input": input.to_string(), "output": output.to_string(), "seconds": seconds, "error": error,
             });
-            if let Err(error) = writeln!(std::io::stdout(), "{line}") {
-                progress.note(&format!("standard output: cannot be written: {error}"));
+            if let Err(error) = print_line!("{line}") {
+                progress.note(&error.to_string());
                 return ControlFlow::Break(());
             }
         }

@@ -1,8 +1,9 @@
 //! `irnext tune`: every kernel on every kind of convolution of a model, its speed and its error; the fastest is kept for
 //! this machine.
 
+use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, explain, print_json};
+use super::{DeviceArguments, Failure, explain};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, Preferences, adapters};
 use crate::model::{Activation, Config, MeanKind};
@@ -107,14 +108,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     drop(progress);
     keep(gpu.preferences_file(), &known);
     if arguments.json {
-        print_json(&serde_json::json!({"adapter": gpu.name, "precision": precision.to_string(), "kernels": rows}))?;
+        output::json(&serde_json::json!({"adapter": gpu.name, "precision": precision.to_string(), "kernels": rows}))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} in {precision}", gpu.name);
-    println!("{:<28} {:>5} {:>11} {:>8} {:>9}  kernel", "convolution", "count", "us", "GFLOP/s", "rel L2");
+    print_line!("{} in {precision}", gpu.name)?;
+    print_line!("{:<28} {:>5} {:>11} {:>8} {:>9}  kernel", "convolution", "count", "us", "GFLOP/s", "rel L2")?;
     for Row { convolution, count, kernel, microseconds, gflops, rel_l2, fastest } in &rows {
         let mark = if *fastest { "  fastest" } else { "" };
-        println!("{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {rel_l2:>9.1e}  {kernel}{mark}");
+        print_line!("{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {rel_l2:>9.1e}  {kernel}{mark}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,8 @@
 //! `irnext verify`: every kernel of a device against the CPU reference, every case of golden files against its recorded
 //! outputs. A contract for tools; keep it as it stands.
 
-use super::{DeviceArguments, Failure, explain, print_json};
+use super::output::{self, print_line};
+use super::{DeviceArguments, Failure, explain};
 use crate::gpu::{AdapterChoice, adapters};
 use crate::restore::{Executor, Options};
 use crate::tensor::Element;
@@ -61,11 +62,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let failed = reports.iter().filter(|report| !report.pass).count();
     if arguments.json {
-        print_json(&json!({"adapter": executor.name(), "cases": reports}))?;
+        output::json(&json!({"adapter": executor.name(), "cases": reports}))?;
     } else {
-        println!("{} in {}", executor.name(), precision_name(&executor, options.precision));
-        reports.iter().for_each(print);
-        println!("{} cases, {failed} failed", reports.len());
+        print_line!("{} in {}", executor.name(), precision_name(&executor, options.precision))?;
+        reports.iter().try_for_each(print)?;
+        print_line!("{} cases, {failed} failed", reports.len())?;
     }
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -79,12 +80,13 @@ fn precision_name(executor: &Executor, precision: Element) -> String {
     }
 }
 
-fn print(report: &Report) {
+fn print(report: &Report) -> Result<(), Failure> {
     let verdict = if report.pass { "pass" } else { "FAIL" };
     let Report { name, variant, max_abs, rel_l2, reason, .. } = report;
     let number = |value: &Option<f64>| value.map_or("-".into(), |value| format!("{value:.2e}"));
-    println!("{verdict} {name:<52} max abs {:>8}  rel L2 {:>8}  {variant}", number(max_abs), number(rel_l2));
+    print_line!("{verdict} {name:<52} max abs {:>8}  rel L2 {:>8}  {variant}", number(max_abs), number(rel_l2))?;
     if let Some(reason) = reason {
-        println!("     {reason}");
+        print_line!("     {reason}")?;
     }
+    Ok(())
 }

@@ -1,0 +1,35 @@
+//! Standard output. It may be full, or a pipe that broke: then a command ends with an error line, never with a panic
+//! as from `println!`. A reader that has seen enough ends the program quietly where the system does that: see `main`.
+
+use super::Failure;
+use std::fmt::Arguments;
+use std::io::{self, Write};
+
+/// As `println!`, but what can't be written is an error to be handed on.
+macro_rules! print_line {
+    ($($part:tt)*) => {
+        $crate::cli::output::line(format_args!($($part)*))
+    };
+}
+pub(super) use print_line;
+
+/// A line of text; `print_line!` makes it.
+pub(super) fn line(text: Arguments<'_>) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{text}").map_err(|error| failed(&error))
+}
+
+/// Bytes as they are, all of them.
+pub(super) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| failed(&error))
+}
+
+/// A value as JSON, for people too.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    line(format_args!("{}", serde_json::to_string_pretty(value)?))
+}
+
+/// What is said when standard output can't be written.
+pub(super) fn failed(error: &io::Error) -> Failure {
+    format!("standard output: cannot be written: {error}").into()
+}
