@@ -205,6 +205,35 @@ fn what_is_there_stays() {
 }
 
 #[test]
+fn a_checkpoint_is_never_written_over() {
+    let root = folder();
+    let model = "tests/data/models/tiny-local.pkl";
+    let bytes = fs::read(model).unwrap();
+    fs::write(root.path().join("r.pkl"), &bytes).unwrap();
+    fs::write(root.path().join("there.safetensors"), b"mine").unwrap();
+    symlink("r.pkl", root.path().join("link")).unwrap();
+    let refused = |arguments: &[&str], word: &str| {
+        let output = command().current_dir(root.path()).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
+        assert!(said(&output).contains(word), "{arguments:?}: {}", said(&output));
+        assert_eq!(fs::read(root.path().join("r.pkl")).unwrap(), bytes);
+        assert_eq!(fs::read(root.path().join("there.safetensors")).unwrap(), b"mine");
+    };
+    for output in ["r.pkl", "./r.pkl", "link"] {
+        refused(&["convert", "r.pkl", "-o", output], "would write over the input");
+        refused(&["convert", "r.pkl", "-o", output, "--overwrite"], "would write over the input");
+        let run = ["run", "--model", "r.pkl", "--input", "there.safetensors", "--output", output];
+        refused(&run, "would write over the input");
+    }
+    refused(&["run", "--model", "r.pkl", "--input", "link", "--output", "r.pkl"], "would write over the input");
+    refused(&["convert", "r.pkl", "-o", "there.safetensors"], "--overwrite");
+    let replaced = ["convert", "r.pkl", "-o", "there.safetensors", "--overwrite"];
+    let output = command().current_dir(root.path()).args(replaced).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_ne!(fs::read(root.path().join("there.safetensors")).unwrap(), b"mine");
+}
+
+#[test]
 fn links_that_lead_in_circles() {
     let root = folder();
     symlink("loop.png", root.path().join("loop.png")).unwrap();

@@ -1,6 +1,7 @@
 //! `irnext convert`: any checkpoint to safetensors.
 
 use super::output::print_line;
+use super::written::{not_over, not_there};
 use super::{Failure, Precision};
 use crate::model::checkpoint;
 use crate::model::{Activation, Config, MeanKind};
@@ -19,6 +20,9 @@ pub(super) struct Arguments {
     /// The safetensors file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace the safetensors file if it is there; the checkpoint never
+    #[arg(long)]
+    overwrite: bool,
     /// What the values are stored as
     #[arg(long, value_enum, default_value = "f32")]
     precision: Precision,
@@ -31,6 +35,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    not_over(&arguments.output, [arguments.input.as_path()])?;
+    if !arguments.overwrite {
+        not_there(&arguments.output)?;
+    }
     let at = arguments.input.display();
     let state = checkpoint::read(&arguments.input)?;
     let told = |key: &str| state.metadata.get(key).cloned();

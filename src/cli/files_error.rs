@@ -65,6 +65,9 @@ pub enum FilesError {
         /// The output.
         output: PathBuf,
     },
+    /// The output of a command that makes one file is there already.
+    #[error("{0}: exists already; use --overwrite to replace it")]
+    Taken(PathBuf),
     /// Two inputs with one output.
     #[error("{first} and {second} would both become {output}; restore them into different folders")]
     Collision {

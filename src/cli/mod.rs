@@ -23,6 +23,7 @@ mod run;
 mod tune;
 mod verify;
 mod video;
+mod written;
 
 use crate::gpu::AdapterChoice;
 use crate::model::{Activation, MeanKind, Model, Task};

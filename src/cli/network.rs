@@ -4,7 +4,7 @@ use super::Failure;
 use crate::model::{Activation, Config, MeanKind, Model};
 use crate::verify::random::random_model;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct NetworkArguments {
@@ -26,6 +26,11 @@ pub(super) struct NetworkArguments {
 }
 
 impl NetworkArguments {
+    /// The checkpoint's file, if there is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.model.as_deref()
+    }
+
     pub(super) fn model(&self) -> Result<Model, Failure> {
         if let Some(path) = &self.model {
             return Ok(Model::read(path, Some(self.activation), Some(self.mean))?);

@@ -3,6 +3,7 @@
 use super::network::NetworkArguments;
 use super::output::{self, print_line};
 use super::progress::Progress;
+use super::written::not_over;
 use super::{DeviceArguments, Failure, parse_size};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, adapters};
@@ -62,6 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                     this machine has, `irnext bench --device cpu` times the CPU executor"
             .into());
     };
+    for written in arguments.trace.iter().chain(&arguments.html) {
+        not_over(written, arguments.network.file())?;
+    }
     let model = arguments.network.model()?;
     let size = padded_size(arguments.size[0], arguments.size[1]);
     let mut graph = model.graph(size[0], size[1])?;

@@ -1,5 +1,6 @@
 //! `irnext run`: the network on a tensor file. A contract for tools; keep it as it stands.
 
+use super::written::not_over;
 use super::{DeviceArguments, Failure, explain};
 use crate::compile;
 use crate::cpu::Program;
@@ -28,12 +29,13 @@ pub(super) struct Arguments {
     /// safetensors with one f32 tensor `input` [N, 3, H, W], H and W multiples of 32, at least 64
     #[arg(long, value_name = "X.safetensors")]
     input: PathBuf,
-    /// Gets `quarter`, `half` and `full`, f32, NCHW
+    /// Gets `quarter`, `half` and `full`, f32, NCHW; replaced if it is there, unless it is CKPT or X
     #[arg(long, value_name = "Y.safetensors")]
     output: PathBuf,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    not_over(&arguments.output, [arguments.model.as_path(), arguments.input.as_path()])?;
     let model = Model::read(&arguments.model, arguments.activation, arguments.mean)?;
     let file = TensorFile::read(&arguments.input)?;
     let at = arguments.input.display();
