@@ -367,8 +367,23 @@ fn exit_codes_are_those_of_the_table() {
         &["a.png", "-o", "c.png", "--compare", "diagonal"],
         &["a.png", "-o", "c.png", "--unheard-of"],
         &["-", "--video", "--json"],
+        &["a.png"],
+        &["a.png", "--json", "-o", "-"],
+        &["a.png", "--video"],
+        &["a.png", "-", "-o", "out"],
+        &["a.png", "-o", "c.gif"],
     ] {
         assert_eq!(code(wrong).0, Some(2), "{wrong:?}");
+    }
+    for wrong in [
+        &["man", "nosuch"][..],
+        &["bench", "--width", "7"],
+        &["bench", "--seconds", "-1"],
+        &["tune", "--width", "7"],
+        &["inspect", "--stage", "nosuch"],
+    ] {
+        let output = irnext(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", said(&output));
     }
     assert_eq!(names(root.path()), ["a.png", "b.png"]);
     let help = irnext(&["--help"]);

@@ -107,7 +107,7 @@ fn models_are_chosen_by_task_and_quality() {
     let said = String::from_utf8_lossy(&full.stderr).to_string();
     assert!(shipped || said.contains("no full model for `dehaze`") && said.contains("dehaze-small"), "{said}");
     assert_eq!(irnext(&["inspect", "--quality", "best"]).status.code(), Some(2));
-    assert_eq!(irnext(&["inspect", "--quality", "80"]).status.code(), Some(1));
+    assert_eq!(irnext(&["inspect", "--quality", "80"]).status.code(), Some(2));
 }
 
 #[test]
@@ -247,5 +247,5 @@ fn completions_and_man_pages_name_every_option() {
     let page = String::from_utf8_lossy(&page.stdout).into_owned();
     assert!(page.contains(".TH irnext-restore 1") && page.contains("skip\\-existing"), "{page}");
     assert!(String::from_utf8_lossy(&irnext(&["man"]).stdout).contains("130"));
-    assert_eq!(irnext(&["man", "nothing"]).status.code(), Some(1));
+    assert_eq!(irnext(&["man", "nothing"]).status.code(), Some(2));
 }

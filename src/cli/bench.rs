@@ -4,7 +4,7 @@
 use super::network::NetworkArguments;
 use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, explain, parse_size};
+use super::{DeviceArguments, Failure, explain, parse_size, seconds};
 use crate::compile::optimise;
 use crate::cpu::Program;
 use crate::gpu::Gpu;
@@ -82,10 +82,10 @@ struct KernelTime {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let model = arguments.network.model()?;
+    let budget = seconds(arguments.seconds)?;
     let executor = Executor::open(&arguments.device.options())?;
     explain(&executor);
     let precision: Element = arguments.device.precision.into();
-    let budget = Duration::try_from_secs_f64(arguments.seconds).map_err(|error| format!("--seconds: {error}"))?;
     let mut results = Results {
         adapter: executor.name().into(),
         precision: match executor {

@@ -1,5 +1,6 @@
 //! `irnext completions` and `irnext man`: what a package puts beside the program.
 
+use super::wrong::wrong;
 use super::{Cli, Failure, output};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -31,7 +32,10 @@ pub(super) fn man(arguments: &ManArguments) -> Result<ExitCode, Failure> {
     program.build();
     let command = match &arguments.command {
         None => program,
-        Some(name) => program.find_subcommand(name).ok_or_else(|| format!("there is no command `{name}`"))?.clone(),
+        Some(name) => {
+            let unknown = || wrong(format!("there is no command `{name}`; `irnext --help` lists them"));
+            program.find_subcommand(name).ok_or_else(unknown)?.clone()
+        }
     };
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;

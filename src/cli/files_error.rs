@@ -88,6 +88,34 @@ pub enum FilesError {
     },
 }
 
+impl FilesError {
+    /// Whether the command line can't be meant, whatever it is that lies at its paths.
+    pub fn is_of_the_command_line(&self) -> bool {
+        match self {
+            FilesError::NoInput
+            | FilesError::NoOutput
+            | FilesError::StdinAmongOthers
+            | FilesError::ManyIntoOne(..)
+            | FilesError::FolderIntoFile(_)
+            | FilesError::UnknownOutput(_)
+            | FilesError::FormatAndName(..)
+            | FilesError::Suffix(_)
+            | FilesError::CompareStdout => true,
+            FilesError::Missing(_)
+            | FilesError::DeadLink(_)
+            | FilesError::Glob(..)
+            | FilesError::EmptyFolder(_)
+            | FilesError::NotAFile(_)
+            | FilesError::NoFolder(_)
+            | FilesError::NotAFolder(_)
+            | FilesError::OverInput { .. }
+            | FilesError::Taken(_)
+            | FilesError::Collision { .. }
+            | FilesError::Exists { .. } => false,
+        }
+    }
+}
+
 fn and_more(more: usize) -> String {
     if more == 0 { String::new() } else { format!(", as do {more} other outputs") }
 }

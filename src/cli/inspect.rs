@@ -1,6 +1,7 @@
 //! `irnext inspect`: a model from config to memory plan; one switch shows each stage.
 
 use super::output::{self, print_line};
+use super::wrong::wrong;
 use super::{DeviceArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{PASSES, Plan, assign_elements, compile, optimise, required, stages};
 use crate::graph::Graph;
@@ -126,7 +127,7 @@ fn dump(arguments: &Arguments, graph: &Graph, precision: Element) -> Result<Exit
     let wanted = arguments.stage.as_deref().unwrap_or("assign_elements");
     if wanted != "all" && !all.iter().any(|(name, _)| *name == wanted) {
         let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-        return Err(format!("there is no stage `{wanted}`; the stages are: all, {}", names.join(", ")).into());
+        return Err(wrong(format!("there is no stage `{wanted}`; the stages are: all, {}", names.join(", "))));
     }
     for (name, mut graph) in all.into_iter().filter(|(name, _)| wanted == "all" || *name == wanted) {
         assign_elements(&mut graph, precision);

@@ -24,6 +24,7 @@ mod tune;
 mod verify;
 mod video;
 mod written;
+mod wrong;
 
 use crate::gpu::AdapterChoice;
 use crate::model::{Activation, MeanKind, Model, Task};
@@ -34,6 +35,8 @@ use quality::QualityArgument;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use wrong::wrong;
 
 /// What ends a command early.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -116,7 +119,7 @@ pub fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("irnext: {error}");
-        ExitCode::FAILURE
+        wrong::exit_code(&error)
     })
 }
 
@@ -221,7 +224,7 @@ impl ModelArguments {
     /// The model, for a command that writes no pictures: a number for `--quality` means nothing to it.
     fn load(&self) -> Result<Model, Failure> {
         match quality::of_file(&self.quality) {
-            Some(number) => Err(format!("--quality {number} is a file's compression, and this writes none").into()),
+            Some(number) => Err(wrong(format!("--quality {number} is a file's compression, and this writes none"))),
             None => self.load_beside_file_quality(),
         }
     }
@@ -232,7 +235,7 @@ impl ModelArguments {
         Ok(match &self.model {
             Some(path) if quality.is_some() => {
                 let path = path.display();
-                return Err(format!("--quality small|full chooses a shipped model, and --model {path} is none").into());
+                return Err(wrong(format!("--quality small|full chooses a shipped model, and --model {path} is none")));
             }
             Some(path) => Model::read(path, self.activation, self.mean)?,
             None => Model::shipped(self.task.unwrap_or_default(), quality.unwrap_or_default())?,
@@ -245,6 +248,11 @@ fn explain(executor: &Executor) {
     if let Executor::Cpu(Some(reason)) = executor {
         eprintln!("irnext: {reason}");
     }
+}
+
+/// What `--seconds` allows.
+fn seconds(seconds: f64) -> Result<Duration, Failure> {
+    Duration::try_from_secs_f64(seconds).map_err(|error| wrong(format!("--seconds: {error}")))
 }
 
 /// `HEIGHTxWIDTH`, both at least 1.

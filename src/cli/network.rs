@@ -1,6 +1,7 @@
 //! The network that `bench` and `profile` time: a checkpoint's, or any shape on random weights.
 
 use super::Failure;
+use super::wrong::wrong;
 use crate::model::{Activation, Config, MeanKind, Model};
 use crate::verify::random::random_model;
 use clap::Args;
@@ -36,7 +37,7 @@ impl NetworkArguments {
             return Ok(Model::read(path, Some(self.activation), Some(self.mean))?);
         }
         if self.width == 0 || !self.width.is_multiple_of(8) || self.blocks == 0 {
-            return Err("the width is a multiple of 8 and a stage has at least one block".into());
+            return Err(wrong("the width is a multiple of 8 and a stage has at least one block"));
         }
         Ok(random_model(Config::new(self.width, self.blocks, self.activation, self.mean)))
     }

@@ -5,6 +5,7 @@ use super::files::{self, Input, Job, Naming, Output};
 use super::interrupt::{self, on_interrupt};
 use super::output::{self, print_line};
 use super::progress::Progress;
+use super::wrong::wrong;
 use super::{DeviceArguments, Failure, ModelArguments, explain, pipeline, quality, video};
 use crate::model::Task;
 use crate::photo::{FILE_QUALITY, Format, Limits, Photo, create_parent, write_atomic, write_new};
@@ -102,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let plan = files::plan(&arguments.inputs, arguments.output.as_deref(), &naming)?;
     if arguments.json && plan.jobs.iter().any(|job| job.output == Output::Stdout) {
-        return Err("--json and a picture can't both go to standard output".into());
+        return Err(wrong("--json and a picture can't both go to standard output"));
     }
     let total = plan.jobs.len();
     let progress = Shared(Arc::new(Mutex::new(Progress::new(total, arguments.quiet))));

@@ -3,7 +3,8 @@
 
 use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, explain};
+use super::wrong::wrong;
+use super::{DeviceArguments, Failure, explain, seconds};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, Preferences, adapters};
 use crate::model::{Activation, Config, MeanKind};
@@ -54,16 +55,16 @@ struct Row {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.width == 0 || !arguments.width.is_multiple_of(8) {
-        return Err("the width is a multiple of 8".into());
+        return Err(wrong("the width is a multiple of 8"));
     }
     let mut options: Options = arguments.device.options();
     if options.device == AdapterChoice::Auto && !adapters().is_empty() {
         options.device = AdapterChoice::Index(0);
     }
+    let budget = seconds(arguments.seconds)?;
     let executor = Executor::open(&options)?;
     explain(&executor);
     let Executor::Gpu(gpu) = &executor else { return Err("the CPU executor has nothing to choose from".into()) };
-    let budget = Duration::try_from_secs_f64(arguments.seconds).map_err(|error| format!("--seconds: {error}"))?;
     let precision: Element = options.precision;
     // More blocks are more of the same.
     let model = random_model(Config::new(arguments.width, 2, Activation::Tanh, MeanKind::Global));

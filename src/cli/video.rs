@@ -2,6 +2,7 @@
 
 use super::interrupt::{on_interrupt, writing};
 use super::progress::FrameCount;
+use super::wrong::wrong;
 use super::{Failure, pipeline, restore};
 use crate::photo::{VideoReader, VideoWriter};
 use std::io::{BufReader, stdin, stdout};
@@ -13,7 +14,7 @@ const BUFFER: usize = 1 << 20;
 
 pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
     if !arguments.is_filter() {
-        return Err("--video goes from standard input to standard output: irnext restore - --video".into());
+        return Err(wrong("--video goes from standard input to standard output: irnext restore - --video"));
     }
     let reader = BufReader::with_capacity(BUFFER, stdin());
     let mut reader = VideoReader::new(reader, arguments.limits().max_pixels)?;
