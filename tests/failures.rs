@@ -378,6 +378,8 @@ fn exit_codes_are_those_of_the_table() {
     for wrong in [
         &["man", "nosuch"][..],
         &["bench", "--width", "7"],
+        &["bench", "--width", "100000000"],
+        &["inspect", "--size", "18446744073709551615x18446744073709551615"],
         &["bench", "--seconds", "-1"],
         &["tune", "--width", "7"],
         &["inspect", "--stage", "nosuch"],

@@ -255,11 +255,16 @@ fn seconds(seconds: f64) -> Result<Duration, Failure> {
     Duration::try_from_secs_f64(seconds).map_err(|error| wrong(format!("--seconds: {error}")))
 }
 
+/// Far more than a picture has; beyond it sizes in bytes could overflow.
+const LONGEST_SIDE: usize = 1_000_000;
+
 /// `HEIGHTxWIDTH`, both at least 1.
 fn parse_size(text: &str) -> Result<[usize; 2], String> {
-    let side = |side: &str| side.parse::<usize>().ok().filter(|&side| side > 0);
+    let side = |side: &str| side.parse::<usize>().ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
     let sides = text.split_once(['x', 'X']).and_then(|(height, width)| Some([side(height)?, side(width)?]));
-    sides.ok_or_else(|| format!("`{text}` is no size; expected HEIGHTxWIDTH, as in 480x640"))
+    sides.ok_or_else(|| {
+        format!("`{text}` is no size; expected HEIGHTxWIDTH, as in 480x640, each side at most {LONGEST_SIDE}")
+    })
 }
 
 /// A number of bytes with a unit, powers of 1024: `512MiB`, `2GiB`, `1G`, `1.5g`.
@@ -284,6 +289,14 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_have_two_sides_that_can_be_counted() {
+        assert_eq!(parse_size("480x640"), Ok([480, 640]));
+        for text in ["480", "0x1", "480x", "1000001x1", "18446744073709551615x64", "18446744073709551616x64", "-1x4"] {
+            assert!(parse_size(text).is_err_and(|error| error.contains("480x640")), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_with_their_units() {

@@ -1,22 +1,21 @@
 //! `irnext tune`: every kernel on every kind of convolution of a model, its speed and its error; the fastest is kept for
 //! this machine.
 
+use super::network::random;
 use super::output::{self, print_line};
 use super::progress::Progress;
-use super::wrong::wrong;
 use super::{DeviceArguments, Failure, explain, seconds};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, Preferences, adapters};
-use crate::model::{Activation, Config, MeanKind};
+use crate::model::{Activation, MeanKind};
 use crate::reference;
 use crate::restore::{Executor, Options, padded_size};
 use crate::run::{kinds, prepare, sample, target, time};
 use crate::tensor::{Element, FeatureMap};
-use crate::verify::{Error, random::random_model};
+use crate::verify::Error;
 use clap::Args;
 use serde::Serialize;
 use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -54,9 +53,8 @@ struct Row {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if arguments.width == 0 || !arguments.width.is_multiple_of(8) {
-        return Err(wrong("the width is a multiple of 8"));
-    }
+    // More blocks are more of the same.
+    let model = random(arguments.width, 2, Activation::Tanh, MeanKind::Global)?;
     let mut options: Options = arguments.device.options();
     if options.device == AdapterChoice::Auto && !adapters().is_empty() {
         options.device = AdapterChoice::Index(0);
@@ -66,8 +64,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     explain(&executor);
     let Executor::Gpu(gpu) = &executor else { return Err("the CPU executor has nothing to choose from".into()) };
     let precision: Element = options.precision;
-    // More blocks are more of the same.
-    let model = random_model(Config::new(arguments.width, 2, Activation::Tanh, MeanKind::Global));
     let [height, width] = padded_size(arguments.size[0], arguments.size[1]);
     let graph = optimise(&model.graph(height, width)?)?;
     for warning in prepare(gpu, &graph, precision, None)? {
