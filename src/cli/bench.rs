@@ -4,13 +4,13 @@
 use super::network::NetworkArguments;
 use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, explain, parse_size, seconds};
+use super::{DeviceArguments, ExplainArguments, Failure, explain, explain_kernels, parse_size, seconds};
 use crate::compile::optimise;
 use crate::cpu::Program;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
 use crate::restore::{Executor, padded_size};
-use crate::run::{self, TensorSession, prepare, target};
+use crate::run::{TensorSession, prepare};
 use crate::tensor::{Element, FeatureMap};
 use clap::Args;
 use serde::Serialize;
@@ -40,6 +40,8 @@ pub(super) struct Arguments {
     no_kernels: bool,
     #[command(flatten)]
     device: DeviceArguments,
+    #[command(flatten)]
+    kernels: ExplainArguments,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -104,6 +106,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let flops = 2 * graph.multiply_adds();
         let times = match &executor {
             Executor::Cpu(_) => {
+                if arguments.kernels.explain {
+                    explain_kernels(&executor, &graph, precision);
+                }
                 let (program, inputs) = (Program::new(&graph), inputs(&graph));
                 let times = measure(budget, || Ok(program.run(&inputs).map(drop)?))?;
                 if index == 0 && !arguments.no_kernels {
@@ -115,9 +120,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 for warning in prepare(gpu, &graph, precision, None)? {
                     eprintln!("irnext: {warning}");
                 }
-                if arguments.device.explain {
-                    let lines = run::explain(&graph, precision, &target(gpu, false));
-                    lines.iter().for_each(|line| eprintln!("{line}"));
+                if arguments.kernels.explain {
+                    explain_kernels(&executor, &graph, precision);
                 }
                 let session = TensorSession::new(gpu, &graph, precision, false)?;
                 session.run(&inputs(&graph))?;

@@ -27,6 +27,7 @@ mod written;
 mod wrong;
 
 use crate::gpu::AdapterChoice;
+use crate::graph::Graph;
 use crate::model::{Activation, MeanKind, Model, Task};
 use crate::restore::{Executor, Options};
 use crate::tensor::Element;
@@ -156,11 +157,11 @@ impl From<Precision> for Element {
 
 #[derive(Debug, Args)]
 struct DeviceArguments {
-    /// `auto`, `cpu`, or a number from `irnext devices`
+    /// `auto`, `cpu`, or a number from `irnext devices` [default: auto]
     ///
     /// `auto` is the first GPU, else the CPU executor.
-    #[arg(long, value_name = "DEVICE", default_value = "auto", env = "IRNEXT_DEVICE")]
-    device: AdapterChoice,
+    #[arg(long, value_name = "DEVICE", env = "IRNEXT_DEVICE")]
+    device: Option<AdapterChoice>,
     /// Storage of activations on a GPU
     ///
     /// The CPU executor works in f32.
@@ -174,9 +175,6 @@ struct DeviceArguments {
     /// The default is all that there is. A picture that takes more is restored in bands of rows on a device: the same picture to within rounding, and no seams. The CPU executor refuses it.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory: Option<u64>,
-    /// Say which kernel computes each kind of convolution, and why
-    #[arg(long)]
-    explain: bool,
     /// On a GPU whose kernels were never timed, don't take seconds for it; `irnext tune` does it when asked
     #[arg(long)]
     no_tune: bool,
@@ -185,7 +183,7 @@ struct DeviceArguments {
 impl DeviceArguments {
     fn options(&self) -> Options {
         Options {
-            device: self.device,
+            device: self.device.unwrap_or_default(),
             precision: self.precision.into(),
             packed: self.precision == Precision::Packed,
             shaders: self.shaders.clone(),
@@ -193,6 +191,14 @@ impl DeviceArguments {
             tune: !self.no_tune,
         }
     }
+}
+
+/// For the commands that take the kernels of a network's plan.
+#[derive(Debug, Args)]
+struct ExplainArguments {
+    /// Say which kernel computes each kind of convolution, and why
+    #[arg(long)]
+    explain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -247,6 +253,17 @@ impl ModelArguments {
 fn explain(executor: &Executor) {
     if let Executor::Cpu(Some(reason)) = executor {
         eprintln!("irnext: {reason}");
+    }
+}
+
+/// Says on standard error which kernels compute a graph whose passes are done, and why.
+fn explain_kernels(executor: &Executor, graph: &Graph, precision: Element) {
+    match executor {
+        Executor::Gpu(gpu) => {
+            let lines = crate::run::explain(graph, precision, &crate::run::target(gpu, false));
+            lines.iter().for_each(|line| eprintln!("{line}"));
+        }
+        Executor::Cpu(_) => eprintln!("irnext: the CPU executor has one kernel for each op"),
     }
 }
 

@@ -4,7 +4,7 @@ use super::network::NetworkArguments;
 use super::output::{self, print_line};
 use super::progress::Progress;
 use super::written::not_over;
-use super::{DeviceArguments, Failure, parse_size};
+use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_size};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, adapters};
 use crate::photo::{create_parent, write_atomic};
@@ -47,6 +47,8 @@ pub(super) struct Arguments {
     html: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArguments,
+    #[command(flatten)]
+    kernels: ExplainArguments,
     /// As JSON, every dispatch
     #[arg(long)]
     json: bool,
@@ -58,7 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if options.device == AdapterChoice::Auto && !adapters().is_empty() {
         options.device = AdapterChoice::Index(0);
     }
-    let Executor::Gpu(gpu) = Executor::open(&options)? else {
+    let executor = Executor::open(&options)?;
+    let Executor::Gpu(gpu) = &executor else {
         return Err("profile times a device's dispatches, and the CPU executor has none: `irnext devices` lists what \
                     this machine has, `irnext bench --device cpu` times the CPU executor"
             .into());
@@ -70,12 +73,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let size = padded_size(arguments.size[0], arguments.size[1]);
     let mut graph = model.graph(size[0], size[1])?;
     graph.outputs.retain(|output| output.name == "full");
+    let fused = optimise(&graph)?;
+    if arguments.kernels.explain {
+        explain_kernels(&executor, &fused, options.precision);
+    }
     let mut progress = Progress::new(2, false);
     progress.start("the roofline");
-    let roofline = Roofline::measure(&gpu)?;
+    let roofline = Roofline::measure(gpu)?;
     progress.finish("roofline measured");
     progress.start("the network");
-    let session = TensorSession::new(&gpu, &optimise(&graph)?, options.precision, false)?;
+    let session = TensorSession::new(gpu, &fused, options.precision, false)?;
     let shape = graph.node(graph.inputs().next().ok_or("the network has no input")?).shape;
     session.run(&[FeatureMap { shape, data: vec![0.5; shape.values()] }])?;
     let profile = Profile {

@@ -6,7 +6,7 @@ use super::interrupt::{self, on_interrupt};
 use super::output::{self, print_line};
 use super::progress::Progress;
 use super::wrong::wrong;
-use super::{DeviceArguments, Failure, ModelArguments, explain, pipeline, quality, video};
+use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, explain, pipeline, quality, video};
 use crate::model::Task;
 use crate::photo::{FILE_QUALITY, Format, Limits, Photo, create_parent, write_atomic, write_new};
 use crate::restore::{Adjustments, Restorer};
@@ -37,6 +37,8 @@ pub(super) struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     device: DeviceArguments,
+    #[command(flatten)]
+    kernels: ExplainArguments,
     /// How much of the change to make, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = parse_share)]
     strength: f32,
@@ -223,7 +225,7 @@ impl Arguments {
         restorer: &Restorer,
         progress: &Shared,
     ) -> Result<(Photo, Option<Photo>), Failure> {
-        if self.device.explain {
+        if self.kernels.explain {
             let lines = restorer.explain(&photo).map_err(|error| named(job, &error))?;
             lines.iter().for_each(|line| progress.note(line));
         }

@@ -1,7 +1,7 @@
 //! `irnext run`: the network on a tensor file. A contract for tools; keep it as it stands.
 
 use super::written::not_over;
-use super::{DeviceArguments, Failure, explain};
+use super::{DeviceArguments, ExplainArguments, Failure, explain, explain_kernels};
 use crate::compile;
 use crate::cpu::Program;
 use crate::model::{Activation, MeanKind, Model};
@@ -26,6 +26,8 @@ pub(super) struct Arguments {
     mean: Option<MeanKind>,
     #[command(flatten)]
     device: DeviceArguments,
+    #[command(flatten)]
+    kernels: ExplainArguments,
     /// safetensors with one f32 tensor `input` [N, 3, H, W], H and W multiples of 32, at least 64
     #[arg(long, value_name = "X.safetensors")]
     input: PathBuf,
@@ -58,6 +60,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             for warning in prepare(gpu, &graph, arguments.device.precision.into(), None)? {
                 eprintln!("irnext: {warning}");
             }
+            if arguments.kernels.explain {
+                explain_kernels(&executor, &graph, arguments.device.precision.into());
+            }
             let budget = arguments.device.memory.unwrap_or(u64::MAX);
             let runner = MapRunner::new(gpu, &graph, arguments.device.precision.into(), budget)?;
             for picture in pictures {
@@ -65,6 +70,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         }
         Executor::Cpu(_) => {
+            if arguments.kernels.explain {
+                explain_kernels(&executor, &graph, arguments.device.precision.into());
+            }
             let program = Program::new(&graph);
             for picture in pictures {
                 results.push(program.run(&[picture])?);
