@@ -84,6 +84,19 @@ fn inspect_shows_every_stage() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let summary: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
     assert!(summary["fused"]["dispatches"].as_u64() < summary["unfused"]["dispatches"].as_u64());
+    let shape = irnext(&["inspect", "--json", "--width", "8", "--blocks", "1", "--mean", "local", "--size", "64x64"]);
+    assert!(shape.status.success(), "{}", String::from_utf8_lossy(&shape.stderr));
+    let shape: serde_json::Value = serde_json::from_slice(&shape.stdout).expect("JSON");
+    assert_eq!((&shape["width"], &shape["blocks"], &shape["mean"]), (&8.into(), &1.into(), &"local".into()));
+    assert!(shape["target"].as_str().is_some_and(|target| target.contains("WebGPU")), "{shape}");
+    for wrong in [&["--width", "8", "--task", "derain"][..], &["--mean", "local"], &["--width", "7"]] {
+        assert_eq!(irnext(&[&["inspect"], wrong].concat()).status.code(), Some(2), "{wrong:?}");
+    }
+    for missing in [["--device", "99"], ["--shaders", "/nonexistent"]] {
+        let done = irnext(&[&["inspect"], &missing[..]].concat());
+        let said = String::from_utf8_lossy(&done.stderr).to_string();
+        assert!(done.status.code() == Some(1) && said.contains(missing[1]), "{missing:?}: {said}");
+    }
     let stages = irnext(&["inspect", "--stage", "all"]);
     let stages = String::from_utf8_lossy(&stages.stdout).to_string();
     assert!(["# build:", "# fuse_gelu:", "# assign_elements:"].iter().all(|stage| stages.contains(stage)));

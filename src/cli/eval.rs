@@ -176,7 +176,7 @@ fn models(arguments: &Arguments, task: Task) -> Result<Vec<(String, Model)>, Fai
     if qualities.is_empty() {
         eprintln!("irnext: no model for `{task}` is shipped; its data set is measured as it is (or say --model FILE)");
     }
-    let load = |quality: Quality| Ok((quality.to_string(), Model::shipped(task, quality)?));
+    let load = |quality: Quality| Ok((quality.to_string(), arguments.model.shipped(task, quality)?));
     qualities.into_iter().map(load).collect()
 }
 

@@ -1,30 +1,42 @@
 //! `irnext inspect`: a model from config to memory plan; one switch shows each stage.
 
+use super::network::ShapeArguments;
 use super::output::{self, print_line};
 use super::wrong::wrong;
-use super::{DeviceArguments, Failure, ModelArguments, parse_size};
+use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{PASSES, Plan, assign_elements, compile, optimise, required, stages};
+use crate::gpu::{Gpu, Shaders};
 use crate::graph::Graph;
-use crate::kernels::Target;
-use crate::restore::padded_size;
-use crate::run::explain;
+use crate::kernels::{Target, shaders};
+use crate::model::Model;
+use crate::restore::{Executor, padded_size};
+use crate::run::{explain, prepare, target};
 use crate::tensor::Element;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   irnext inspect
   irnext inspect --model deblur.pkl --mean local --size 720x1280
+  irnext inspect --width 32 --blocks 4 --device 0 --explain
   irnext inspect --stage fuse_gelu
-  irnext inspect --dot | dot -Tsvg > graph.svg")]
+  irnext inspect --dot | dot -Tsvg > graph.svg
+
+Without --device the plan is one for what WebGPU promises of every device. --width and --blocks take a
+network on random weights; width 32 with 4 blocks is the published dehazing network.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
+    shape: ShapeArguments,
+    #[command(flatten)]
     device: DeviceArguments,
+    #[command(flatten)]
+    kernels: ExplainArguments,
     /// The picture's size, as HEIGHTxWIDTH
     #[arg(long, value_name = "HxW", default_value = "256x256", value_parser = parse_size)]
     size: [usize; 2],
@@ -43,15 +55,21 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let model = arguments.model.load()?;
+    let model = model(arguments)?;
     let precision: Element = arguments.device.precision.into();
     let [height, width] = padded_size(arguments.size[0], arguments.size[1]);
     let graph = model.graph(height, width)?;
+    let optimised = optimise(&graph)?;
+    let aim = Aim::take(&arguments.device, &optimised)?;
+    if arguments.kernels.explain {
+        explain(&optimised, precision, &aim.target).iter().for_each(|line| eprintln!("{line}"));
+    }
     if arguments.stage.is_some() || arguments.dot {
         return dump(arguments, &graph, precision);
     }
-    let plain = compile(&required(&graph)?, precision, Target::default())?;
-    let plan = compile(&optimise(&graph)?, precision, Target::default())?;
+    let plain = compile(&required(&graph)?, precision, aim.target)?;
+    let plan = compile(&optimised, precision, aim.target)?;
+    aim.check_shaders(&plan)?;
     if arguments.steps {
         for (index, step) in plan.steps.iter().enumerate() {
             let (x, [a, b, c]) = (step.cost, step.workgroups);
@@ -76,6 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         };
         output::json(&json!({
             "model": model.name,
+            "target": aim.name,
             "width": model.config.width,
             "blocks": model.config.blocks,
             "activation": model.config.activation,
@@ -93,6 +112,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     print_line!("model       {}", model.name)?;
     print_line!("config      {}", model.config)?;
     print_line!("size        {height}x{width}, activations in {precision}")?;
+    print_line!("target      {}", aim.name)?;
     print_line!("work        {:.2} GMAC of convolution", graph.multiply_adds() as f64 / 1e9)?;
     print_line!("constants   {}", mebibytes(plan.constants.len() as u64))?;
     print_line!("kernels     {}", kernels(&plan))?;
@@ -107,19 +127,71 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     for (name, stage) in stages(&graph, precision)? {
         // Before the passes that kernels depend on there is no plan.
-        let plan = compile(&stage, precision, Target::default());
+        let plan = compile(&stage, precision, aim.target);
         let cost = plan.map_or("no kernels yet".into(), |plan| {
             format!("{} dispatches, {} moved", plan.steps.len(), mebibytes(plan.bytes_moved()))
         });
         print_line!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len())?;
     }
     print_line!("  at least: pictures and weights once {}", mebibytes(least(&graph, &plan)))?;
-    if arguments.device.explain {
-        explain(&optimise(&graph)?, precision, &Target::default()).iter().try_for_each(|line| print_line!("{line}"))?;
-    }
     let passes: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
     print_line!("stages      build, {}, assign_elements (see --stage)", passes.join(", "))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The model, or a network on random weights if a shape is given.
+fn model(arguments: &Arguments) -> Result<Model, Failure> {
+    let Arguments { model, shape, .. } = arguments;
+    if !shape.given() {
+        return model.load();
+    }
+    if model.model.is_some() || model.task.is_some() || !model.quality.is_empty() {
+        return Err(wrong("--width and --blocks are of random weights: leave out --model, --task and --quality"));
+    }
+    shape.model(model.activation, model.mean)
+}
+
+/// What the plan is made for: a device that was asked for, or one that is assumed.
+struct Aim {
+    target: Target,
+    name: String,
+    gpu: Option<Arc<Gpu>>,
+    shaders: Shaders,
+}
+
+impl Aim {
+    fn take(arguments: &DeviceArguments, graph: &Graph) -> Result<Self, Failure> {
+        let mut sources = shaders();
+        if let Some(folder) = &arguments.shaders {
+            sources = sources.replaced_from(folder)?;
+        }
+        let why = match arguments.device {
+            None => "choose one with --device",
+            Some(_) => match Executor::open(&arguments.options())? {
+                Executor::Gpu(gpu) => {
+                    for warning in prepare(&gpu, graph, arguments.precision.into(), None)? {
+                        eprintln!("irnext: {warning}");
+                    }
+                    let (target, name) = (target(&gpu, false), gpu.name.clone());
+                    return Ok(Self { target, name, gpu: Some(gpu), shaders: sources });
+                }
+                Executor::Cpu(_) => "the CPU executor has no dispatches",
+            },
+        };
+        let name = format!("assumed, with what WebGPU promises of every device ({why})");
+        Ok(Self { target: Target::default(), name, gpu: None, shaders: sources })
+    }
+
+    /// Whether shaders from a folder make the plan's kernels; those of the binary do.
+    fn check_shaders(&self, plan: &Plan) -> Result<(), Failure> {
+        for step in plan.steps.iter().filter(|_| !self.shaders.embedded()) {
+            match &self.gpu {
+                Some(gpu) => drop(gpu.pipeline(&step.variant)?),
+                None => drop(self.shaders.compose(&step.variant, false, false)?),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn dump(arguments: &Arguments, graph: &Graph, precision: Element) -> Result<ExitCode, Failure> {

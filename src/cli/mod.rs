@@ -28,7 +28,7 @@ mod wrong;
 
 use crate::gpu::AdapterChoice;
 use crate::graph::Graph;
-use crate::model::{Activation, MeanKind, Model, Task};
+use crate::model::{Activation, MeanKind, Model, Quality, Task};
 use crate::restore::{Executor, Options};
 use crate::tensor::Element;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -218,11 +218,11 @@ struct ModelArguments {
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// The checkpoint's activation, which its weights don't tell [default: as its metadata say, else tanh]
-    #[arg(long, value_enum, requires = "model", hide_short_help = true)]
+    #[arg(long, value_enum, hide_short_help = true)]
     activation: Option<Activation>,
     /// The checkpoint's mean, which its weights don't tell; `local` for motion deblurring [default: as its metadata
     /// say, else global]
-    #[arg(long, value_enum, requires = "model", hide_short_help = true)]
+    #[arg(long, value_enum, hide_short_help = true)]
     mean: Option<MeanKind>,
 }
 
@@ -244,8 +244,18 @@ impl ModelArguments {
                 return Err(wrong(format!("--quality small|full chooses a shipped model, and --model {path} is none")));
             }
             Some(path) => Model::read(path, self.activation, self.mean)?,
-            None => Model::shipped(self.task.unwrap_or_default(), quality.unwrap_or_default())?,
+            None => self.shipped(self.task.unwrap_or_default(), quality.unwrap_or_default())?,
         })
+    }
+
+    /// A model that the program carries.
+    fn shipped(&self, task: Task, quality: Quality) -> Result<Model, Failure> {
+        if self.activation.is_some() || self.mean.is_some() {
+            return Err(wrong(
+                "--activation and --mean are a checkpoint's, and shipped models tell theirs: give --model",
+            ));
+        }
+        Ok(Model::shipped(task, quality)?)
     }
 }
 
