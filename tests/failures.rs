@@ -248,6 +248,19 @@ fn links_that_lead_in_circles() {
 }
 
 #[test]
+fn pictures_that_cannot_be_read_are_counted() {
+    let root = folder();
+    save(&root.path().join("in/a.png"), 40, 30);
+    for name in ["b.heic", "c.gif", "d.avif", "e.jxl", "notes.txt"] {
+        fs::write(root.path().join("in").join(name), b"other").unwrap();
+    }
+    let output = command().current_dir(root.path()).args(["restore", "in", "-o", "out"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("4 pictures are in a format that can't be read"), "{}", said(&output));
+    assert!(said(&output).contains("in/b.heic, in/c.gif, in/d.avif, …"), "{}", said(&output));
+}
+
+#[test]
 fn names_with_line_breaks() {
     let root = folder();
     save(&root.path().join("in/a\nb.png"), 40, 30);

@@ -3,7 +3,7 @@
 
 pub use super::files_error::FilesError;
 pub use super::inputs::Input;
-use super::inputs::{Found, exists, find};
+use super::inputs::{Found, Met, exists, find, names_a_picture};
 use crate::photo::Format;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -63,6 +63,8 @@ pub struct Plan {
     pub jobs: Vec<Job>,
     /// What was met in folders and could not be followed: links in circles, folders that can't be read.
     pub warnings: Vec<String>,
+    /// Pictures in folders whose formats can't be read; they are left out.
+    pub unread: Vec<PathBuf>,
     /// How many pictures were left out since their outputs exist.
     pub skipped: usize,
 }
@@ -76,12 +78,12 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
     if let Some(suffix) = naming.suffix.as_ref().filter(|suffix| suffix.is_empty() || suffix.contains(['/', '\\'])) {
         return Err(FilesError::Suffix(suffix.clone()));
     }
-    let mut warnings = Vec::new();
-    let mut found = find(inputs, out, &mut warnings)?;
+    let Met { mut found, warnings, mut unread } = find(inputs, out)?;
     let mut jobs = match (out, found.as_slice(), &naming.suffix) {
         (None, [Found { input: Input::Stdin, .. }], None) => vec![to_stdout(&found[0], naming)?],
         (None, [.., Found { input: Input::Path(_), .. }], Some(suffix)) => {
             found.retain(|found| !found.from_folder || !ends_in(&found.place, suffix));
+            unread.retain(|path| !ends_in(path, suffix));
             beside(&found, naming)
         }
         (None, ..) => return Err(FilesError::NoOutput),
@@ -96,7 +98,7 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
     if naming.skip_existing {
         jobs.retain(|job| !matches!(&job.output, Output::Path(path) if exists(path)));
     }
-    Ok(Plan { skipped: all - jobs.len(), jobs, warnings })
+    Ok(Plan { skipped: all - jobs.len(), jobs, warnings, unread })
 }
 
 fn to_stdout(found: &Found, naming: &Naming) -> Result<Job, FilesError> {
@@ -188,16 +190,6 @@ fn ends_in(path: &Path, suffix: &str) -> bool {
     let of_a_comparison = format!("{suffix}.before-after");
     let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
     stem.ends_with(suffix.as_bytes()) || stem.ends_with(of_a_comparison.as_bytes())
-}
-
-/// Whether the extension is a picture's, be it one that can't be written: nobody means a folder by `out.gif`.
-fn names_a_picture(path: &Path) -> bool {
-    let others = ["heic", "heif", "jxl", "jp2", "psd", "dng"];
-    Format::from_path(path).is_some()
-        || path.extension().is_some_and(|extension| {
-            image::ImageFormat::from_extension(extension).is_some()
-                || others.iter().any(|other| extension.eq_ignore_ascii_case(other))
-        })
 }
 
 fn check(jobs: &[Job], naming: &Naming) -> Result<(), FilesError> {
@@ -296,6 +288,14 @@ mod tests {
         assert_eq!(ways(&root, &["in"], "out").unwrap(), expected);
         assert!(matches!(ways(&root, &["in"], "out.png"), Err(FilesError::ManyIntoOne(3, _))));
         assert!(matches!(ways(&root, &["in/deep"], "out.png"), Err(FilesError::FolderIntoFile(_))));
+    }
+
+    #[test]
+    fn pictures_in_formats_that_are_not_read_are_named() {
+        let root = folder(&["in/a.png", "in/b.HEIC", "in/c.avif", "in/deep/d.gif", "in/.e.gif", "in/notes.txt"]);
+        let plan = plan(&[at(&root, "in")], Some(&at(&root, "out")), &Naming::default()).unwrap();
+        let expected = ["in/b.HEIC", "in/c.avif", "in/deep/d.gif"].map(|path| at(&root, path));
+        assert_eq!((plan.jobs.len(), plan.unread), (1, expected.to_vec()));
     }
 
     #[test]

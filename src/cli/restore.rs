@@ -110,6 +110,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let total = plan.jobs.len();
     let progress = Shared(Arc::new(Mutex::new(Progress::new(total, arguments.quiet))));
     plan.warnings.iter().for_each(|warning| progress.note(warning));
+    if let Some(line) = unread(&plan.unread) {
+        progress.note(&line);
+    }
     if plan.skipped > 0 && !arguments.quiet {
         progress.note(&format!("{} of {} are done already", plan.skipped, plan.skipped + total));
     }
@@ -324,6 +327,17 @@ impl Shared {
             Err(_) => eprintln!("{line}"),
         }
     }
+}
+
+/// How many pictures were left out as their formats can't be read, and the first few of them. That is no failure: a
+/// folder may hold anything.
+fn unread(paths: &[PathBuf]) -> Option<String> {
+    let names: Vec<String> = paths.iter().take(3).map(|path| path.display().to_string()).collect();
+    let (count, names) = (paths.len(), names.join(", "));
+    let more = if count > 3 { ", …" } else { "" };
+    let are = if count == 1 { "picture is" } else { "pictures are" };
+    let remedy = "PNG, JPEG, WebP, TIFF and BMP are read: convert them to one of these";
+    (count > 0).then(|| format!("{count} {are} in a format that can't be read and left out ({names}{more}); {remedy}"))
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
