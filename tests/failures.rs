@@ -234,6 +234,26 @@ fn a_checkpoint_is_never_written_over() {
 }
 
 #[test]
+fn a_picture_and_its_comparison_are_both_there_or_neither() {
+    let root = folder();
+    save(&root.path().join("a.png"), 40, 30);
+    fs::create_dir(root.path().join("b.before-after.png")).unwrap();
+    fails(
+        root.path(),
+        &["a.png", "-o", "b.png", "--compare", "side", "--overwrite"].map(Path::new),
+        &["b.before-after.png", "nothing was left behind"],
+    );
+    // The comparison can be written, and then the picture can't.
+    fs::create_dir_all(root.path().join("c/a.png")).unwrap();
+    fails(
+        root.path(),
+        &["a.png", "-o", "c/", "--compare", "side", "--overwrite"].map(Path::new),
+        &["c/a.png", "nothing was left behind"],
+    );
+    assert_eq!(names(&root.path().join("c")), ["a.png"]);
+}
+
+#[test]
 fn links_that_lead_in_circles() {
     let root = folder();
     symlink("loop.png", root.path().join("loop.png")).unwrap();

@@ -239,7 +239,7 @@ impl Arguments {
         Ok((restored, comparison))
     }
 
-    /// Nothing is written unless all of it went well.
+    /// Nothing is written unless all of it went well: the comparison comes first, and goes again if the picture fails.
     fn write(
         &self,
         job: &Job,
@@ -252,24 +252,32 @@ impl Arguments {
         let comparison = job.comparison.as_ref().zip(comparison.as_ref());
         let comparison = comparison.map(|(path, photo)| encode(photo).map(|bytes| (path, bytes))).transpose()?;
         let _whole = interrupt::writing();
-        match &job.output {
-            Output::Path(path) => {
-                create_parent(path)?;
-                if self.overwrite { write_atomic(path, &bytes)? } else { write_new(path, &bytes)? }
-            }
-            Output::Stdout => {
-                output::bytes(&bytes)?;
+        let mut made = None;
+        if let Some((path, bytes)) = comparison {
+            create_parent(path)?;
+            let there = path.symlink_metadata().is_ok();
+            // With --skip-existing, one that is there from an interrupted run stays.
+            if !(there && self.skip_existing) {
+                self.put(path, &bytes)?;
+                made = Some(path).filter(|_| !there);
             }
         }
+        let written = match &job.output {
+            Output::Path(path) => create_parent(path).map_err(Failure::from).and_then(|()| self.put(path, &bytes)),
+            Output::Stdout => output::bytes(&bytes),
+        };
+        if let (Err(_), Some(comparison)) = (&written, made) {
+            // The picture's error is what is told.
+            let _ = std::fs::remove_file(comparison);
+        }
+        written?;
         done.fetch_add(1, Ordering::SeqCst);
-        match comparison {
-            Some((path, bytes)) if self.overwrite => write_atomic(path, &bytes)?,
-            // One that is there from an interrupted run stays.
-            Some((path, _)) if self.skip_existing && path.symlink_metadata().is_ok() => (),
-            Some((path, bytes)) => write_new(path, &bytes)?,
-            None => (),
-        }
         Ok(())
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let written = if self.overwrite { write_atomic(path, bytes) } else { write_new(path, bytes) };
+        Ok(written?)
     }
 
     /// Says how it went. It ends all work when nobody listens to that.
