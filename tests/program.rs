@@ -201,6 +201,48 @@ fn eval_measures_data_sets_and_names_what_it_cannot() {
 }
 
 #[test]
+fn convert_notes_what_is_known_and_bench_heeds_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = "tests/data/models/tiny-local.pkl";
+    let convert = |input: &str, name: &str, more: &[&str]| {
+        let output = folder.path().join(name);
+        let done = irnext(&[&["convert", input, "-o", text(&output)], more].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        output
+    };
+    let metadata = |path: &Path| irnext::tensor::file::TensorFile::read(path).expect("reads").metadata;
+    let untold = convert(model, "untold.safetensors", &[]);
+    assert!(metadata(&untold).is_empty());
+    let told = convert(model, "told.safetensors", &["--mean", "local", "--precision", "f16"]);
+    assert_eq!(metadata(&told).into_iter().collect::<Vec<_>>(), [("mean".to_owned(), "local".to_owned())]);
+    let again = convert(text(&told), "again.safetensors", &["--activation", "softmax"]);
+    assert_eq!(metadata(&again).get("mean").map(String::as_str), Some("local"));
+    assert_eq!(metadata(&again).get("activation").map(String::as_str), Some("softmax"));
+    let bench = |more: &[&str]| {
+        let quick = ["bench", "--no-kernels", "--size", "64x64", "--seconds", "0", "--json", "--model", text(&again)];
+        let done = irnext(&[&quick[..], more].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let results: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+        results["config"].as_str().expect("text").to_owned()
+    };
+    assert!(bench(&[]).contains("activation softmax, mean local"), "{}", bench(&[]));
+    assert!(bench(&["--mean", "global"]).contains("activation softmax, mean global"));
+
+    let packed = folder.path().join("packed.safetensors");
+    let packed = irnext(&["convert", model, "-o", text(&packed), "--precision", "packed"]);
+    assert_eq!(packed.status.code(), Some(2));
+    // Metadata that say nonsense: which file it is, and what to do.
+    let mut file = irnext::tensor::file::TensorFile::read(&told).expect("reads");
+    file.metadata.insert("mean".into(), "bogus".into());
+    let bogus = folder.path().join("bogus.safetensors");
+    file.write(&bogus, irnext::tensor::Element::F32).expect("writes");
+    let done = irnext(&["convert", text(&bogus), "-o", text(&folder.path().join("new.safetensors"))]);
+    let said = String::from_utf8_lossy(&done.stderr).to_string();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(said.contains("bogus.safetensors") && said.contains("`bogus`") && said.contains("--mean"), "{said}");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_reader_that_has_seen_enough_is_no_panic() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_irnext"));

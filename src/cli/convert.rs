@@ -1,12 +1,12 @@
 //! `irnext convert`: any checkpoint to safetensors.
 
+use super::Failure;
 use super::output::print_line;
 use super::written::{not_over, not_there};
-use super::{Failure, Precision};
-use crate::model::checkpoint;
-use crate::model::{Activation, Config, MeanKind};
+use crate::model::{Activation, Checkpoint, MeanKind};
+use crate::tensor::Element;
 use crate::tensor::file::TensorFile;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,13 +25,31 @@ pub(super) struct Arguments {
     overwrite: bool,
     /// What the values are stored as
     #[arg(long, value_enum, default_value = "f32")]
-    precision: Precision,
-    /// Noted in the file's metadata, so that it needn't be told again
+    precision: Stored,
+    /// Noted in the file's metadata, so that it needn't be told again [default: as CKPT's metadata say, else not noted]
     #[arg(long, value_enum)]
     activation: Option<Activation>,
-    /// Noted in the file's metadata, so that it needn't be told again
+    /// Noted in the file's metadata, so that it needn't be told again [default: as CKPT's metadata say, else not noted]
     #[arg(long, value_enum)]
     mean: Option<MeanKind>,
+}
+
+/// What a file's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stored {
+    /// Half precision
+    F16,
+    /// Single precision
+    F32,
+}
+
+impl From<Stored> for Element {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::F16 => Element::F16,
+            Stored::F32 => Element::F32,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -39,26 +57,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.overwrite {
         not_there(&arguments.output)?;
     }
-    let at = arguments.input.display();
-    let state = checkpoint::read(&arguments.input)?;
-    let told = |key: &str| state.metadata.get(key).cloned();
-    let activation = match (arguments.activation, told("activation")) {
-        (Some(activation), _) => activation,
-        (None, Some(text)) => text.parse()?,
-        (None, None) => Activation::default(),
-    };
-    let mean = match (arguments.mean, told("mean")) {
-        (Some(mean), _) => mean,
-        (None, Some(text)) => text.parse()?,
-        (None, None) => MeanKind::default(),
-    };
-    let config = Config::infer(&state, activation, mean).map_err(|error| format!("{at}: {error}"))?;
+    let read = Checkpoint::read(&arguments.input, arguments.activation, arguments.mean)?;
+    let Checkpoint { state, config, activation, mean } = read;
     let known: std::collections::HashSet<String> =
         config.expected_tensors().into_iter().map(|(name, _)| name).collect();
     let mut file = TensorFile::default();
     file.tensors.extend(state.tensors.into_iter().filter(|(name, _)| known.contains(name)));
-    file.metadata.insert("activation".into(), activation.to_string());
-    file.metadata.insert("mean".into(), mean.to_string());
+    // What nobody said stays unsaid: a default in the metadata would read as something that is known.
+    file.metadata.extend(activation.map(|activation| ("activation".into(), activation.to_string())));
+    file.metadata.extend(mean.map(|mean| ("mean".into(), mean.to_string())));
     file.write(&arguments.output, arguments.precision.into())?;
     print_line!("{}: {config}", arguments.output.display())?;
     Ok(ExitCode::SUCCESS)

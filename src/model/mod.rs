@@ -9,10 +9,11 @@ pub use config::{Activation, Config, MeanKind};
 pub use shipped::{Quality, Shipped, Task, shipped};
 
 use crate::graph::Graph;
-use checkpoint::CheckpointError;
+use checkpoint::{CheckpointError, StateDict};
 use config::ConfigError;
 use network::{BuildError, Weights};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use thiserror::Error;
 
 /// A model that can't be had.
@@ -53,6 +54,52 @@ pub enum ModelError {
     },
 }
 
+/// A checkpoint's file, found to be one of this network.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Its tensors and metadata.
+    pub state: StateDict,
+    /// Its shape, activation and mean.
+    pub config: Config,
+    /// The activation, if it was told or the metadata have it.
+    pub activation: Option<Activation>,
+    /// The mean, if it was told or the metadata have it.
+    pub mean: Option<MeanKind>,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint as [`Model::read`] does.
+    ///
+    /// # Errors
+    /// As [`Model::read`].
+    pub fn read(path: &Path, activation: Option<Activation>, mean: Option<MeanKind>) -> Result<Self, ModelError> {
+        let state = checkpoint::read(path)?;
+        let activation = told_or_noted(path, &state, "activation", activation)?;
+        let mean = told_or_noted(path, &state, "mean", mean)?;
+        let config = Config::infer(&state, activation.unwrap_or_default(), mean.unwrap_or_default())
+            .map_err(|source| ModelError::Config { path: path.to_path_buf(), source })?;
+        Ok(Self { state, config, activation, mean })
+    }
+}
+
+/// What was told, else what the metadata say.
+fn told_or_noted<T: FromStr<Err = String>>(
+    path: &Path,
+    state: &StateDict,
+    key: &'static str,
+    told: Option<T>,
+) -> Result<Option<T>, ModelError> {
+    match (told, state.metadata.get(key)) {
+        (None, Some(value)) => value.parse().map(Some).map_err(|reason| ModelError::Metadata {
+            path: path.to_path_buf(),
+            key,
+            value: value.clone(),
+            reason,
+        }),
+        (told, _) => Ok(told),
+    }
+}
+
 /// A trained network.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -71,26 +118,7 @@ impl Model {
     /// # Errors
     /// When the file is no whole checkpoint, or not one of this network.
     pub fn read(path: &Path, activation: Option<Activation>, mean: Option<MeanKind>) -> Result<Self, ModelError> {
-        let state = checkpoint::read(path)?;
-        let noted = |key: &'static str| state.metadata.get(key).map(|value| (key, value.clone()));
-        let wrong = |(key, value): (&'static str, String), reason| ModelError::Metadata {
-            path: path.to_path_buf(),
-            key,
-            value,
-            reason,
-        };
-        let activation = match (activation, noted("activation")) {
-            (Some(told), _) => told,
-            (None, Some((key, value))) => value.parse().map_err(|reason| wrong((key, value), reason))?,
-            (None, None) => Activation::default(),
-        };
-        let mean = match (mean, noted("mean")) {
-            (Some(told), _) => told,
-            (None, Some((key, value))) => value.parse().map_err(|reason| wrong((key, value), reason))?,
-            (None, None) => MeanKind::default(),
-        };
-        let config = Config::infer(&state, activation, mean)
-            .map_err(|source| ModelError::Config { path: path.to_path_buf(), source })?;
+        let Checkpoint { state, config, .. } = Checkpoint::read(path, activation, mean)?;
         Ok(Self { name: path.display().to_string(), config, weights: network::weights(&state) })
     }
 
