@@ -254,6 +254,17 @@ fn a_picture_and_its_comparison_are_both_there_or_neither() {
 }
 
 #[test]
+fn a_shader_that_is_none_is_told_in_a_plain_line() {
+    let root = folder();
+    fs::write(root.path().join("conv2d.wgsl"), "// A comment.\nfn main( {\n").unwrap();
+    let output = irnext(&["inspect".as_ref(), "--shaders".as_ref(), root.path().as_os_str()]);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("conv2d.wgsl, line 2, column 10"), "{said}");
+    assert!(!said.contains('\u{1b}') && said.lines().count() == 1, "{said}");
+}
+
+#[test]
 fn links_that_lead_in_circles() {
     let root = folder();
     symlink("loop.png", root.path().join("loop.png")).unwrap();

@@ -55,10 +55,11 @@ impl Progress {
         }
     }
 
-    /// A file is done; `line` says so, where lines are printed. The next may have begun.
+    /// A file is done; `line` says so, where lines are printed, unless it is empty. The next may have begun.
     pub fn finish(&self, line: &str) {
         match &self.manner {
-            Manner::Lines => say(line),
+            Manner::Lines if !line.is_empty() => say(line),
+            Manner::Lines => (),
             Manner::Bar(_) | Manner::Quiet => (),
         }
     }

@@ -305,7 +305,10 @@ impl Arguments {
 
 /// An error, with the input it is about. Paths stand in errors of files; standard input has no path.
 fn named(job: &Job, error: &dyn std::fmt::Display) -> Failure {
-    format!("{}: {error}", job.input).into()
+    // Drivers and shader compilers say it in several lines, and progress prints one.
+    let text = error.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!("{}: {}", job.input, lines.join(" ")).into()
 }
 
 /// The progress that all stages tell.

@@ -44,7 +44,8 @@ pub enum PlanError {
     },
     /// No band of rows is small enough.
     #[error(
-        "this picture can't be restored within {budget} bytes of device memory, not even in bands of a few rows;          it needs about {least} bytes: give more with --memory, use a smaller picture, or `--device cpu`"
+        "this picture can't be restored within {budget} bytes of device memory, not even in bands of a few rows; \
+         it needs about {least} bytes: give more with --memory, use a smaller picture, or `--device cpu`"
     )]
     Budget {
         /// What is allowed.

@@ -58,7 +58,8 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// Where what is known of devices is kept: in `IRNEXT_CACHE`, else in the user's cache folder; nowhere if there is none.
 pub(super) fn folder() -> Option<PathBuf> {
-    match std::env::var_os("IRNEXT_CACHE") {
+    // Set to nothing it is as good as not set; an empty path would be the current folder.
+    match std::env::var_os("IRNEXT_CACHE").filter(|folder| !folder.is_empty()) {
         Some(folder) => Some(PathBuf::from(folder)),
         None => Some(dirs::cache_dir()?.join("irnext")),
     }

@@ -144,8 +144,27 @@ impl Shaders {
         let options = CompileOptions { features, validate: false, ..CompileOptions::default() };
         let root = module(variant.shader).map_err(&failed)?;
         let compiled = wesl::compile_sourcemap(&root, &resolver, &wesl::EscapeMangler, &options);
-        Ok(compiled.map_err(|error| failed(error.to_string()))?.to_string())
+        Ok(compiled.map_err(|error| failed(in_one_line(error)))?.to_string())
     }
+}
+
+/// What wesl says and where, in a line without the colours of its own rendering: logs and terminals take it alike.
+fn in_one_line(error: wesl::Error) -> String {
+    let wesl::Diagnostic::<wesl::Error> { error, detail } = error.into();
+    let detail = *detail;
+    let reason = match *error {
+        wesl::Error::ParseError(error) => error.error.to_string(),
+        error => error.to_string(),
+    };
+    let file = detail.module_path.map(|path| format!("{}.wgsl", path.components.join("/")));
+    let before = detail.source.as_deref().zip(detail.span).and_then(|(text, span)| text.get(..span.start));
+    let place = before.map(|before| {
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("line {}, column {column}", before.matches('\n').count() + 1)
+    });
+    let declaration = detail.declaration.map(|name| format!("in `{name}`"));
+    let parts: Vec<String> = [file, place, declaration].into_iter().flatten().collect();
+    if parts.is_empty() { reason } else { format!("{}: {reason}", parts.join(", ")) }
 }
 
 fn module(path: &str) -> Result<ModulePath, String> {
