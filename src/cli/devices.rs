@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::output::{self, print_line};
-use crate::gpu::{adapters, describe};
+use crate::gpu::{Gpu, adapters, describe};
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                     "type": format!("{:?}", info.device_type),
                     "backend": info.backend.to_string(),
                     "driver": format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-                    "native_f16": adapter.features().contains(Features::SHADER_F16),
+                    "native_f16": Gpu::takes_native_f16(adapter),
                     "timestamps": adapter.features().contains(Features::TIMESTAMP_QUERY),
                     "max_binding_bytes": limits.max_storage_buffer_binding_size,
                     "max_buffer_bytes": limits.max_buffer_size,
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     for (index, adapter) in found.iter().enumerate() {
         let limits = adapter.limits();
-        let half = if adapter.features().contains(Features::SHADER_F16) { "native" } else { "packed" };
+        let half = if Gpu::takes_native_f16(adapter) { "native" } else { "packed" };
         print_line!("{index}: {}", describe(adapter))?;
         print_line!(
             "   half precision {half}; at most {} MiB a binding, {} MiB a buffer",

@@ -111,9 +111,13 @@ impl Gpu {
     /// # Errors
     /// When the driver refuses.
     pub fn open(adapter: &Adapter, shaders: Shaders) -> Result<Self, GpuError> {
-        // Software drivers load a word as fast as half a word.
-        let native_f16 = adapter.get_info().device_type != wgpu::DeviceType::Cpu;
-        Self::open_with(adapter, shaders, native_f16, adapter.limits())
+        Self::open_with(adapter, shaders, Self::takes_native_f16(adapter), adapter.limits())
+    }
+
+    /// Whether [`Gpu::open`] has shaders use an adapter's native half precision. Software drivers load a word as fast as
+    /// half a word, so theirs stays packed.
+    pub fn takes_native_f16(adapter: &Adapter) -> bool {
+        adapter.get_info().device_type != wgpu::DeviceType::Cpu && adapter.features().contains(Features::SHADER_F16)
     }
 
     /// As [`Gpu::open`]; `native_f16: false` keeps half precision packed in words even where the adapter has it;
