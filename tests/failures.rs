@@ -92,6 +92,33 @@ fn files_cut_short() {
 }
 
 #[test]
+fn checkpoints_cut_short() {
+    let root = folder();
+    let whole = fs::read("tests/data/models/tiny.weights.safetensors").unwrap();
+    let pickled = fs::read("tests/data/models/tiny.pkl").unwrap();
+    for (name, bytes, words) in [
+        ("values.safetensors", &whole[..whole.len() - 1], "is cut short"),
+        ("header.safetensors", &whole[..100], "is cut short"),
+        ("start.safetensors", &whole[..5], "cut short"),
+        ("empty.safetensors", &[], "empty file"),
+        ("half.pkl", &pickled[..pickled.len() / 2], "cut short"),
+    ] {
+        fs::write(root.path().join(name), bytes).unwrap();
+        let output = command().current_dir(root.path()).args(["inspect", "--model", name]).output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+        assert!([name, words, "fetch or copy"].iter().all(|word| said.contains(word)), "{name}: {said}");
+    }
+    let model = fs::canonicalize("tests/data/models/tiny.pkl").unwrap();
+    let run = |input: &str| {
+        let run = ["run", "--output", "out.safetensors", "--input", input, "--model", model.to_str().unwrap()];
+        said(&command().current_dir(root.path()).args(run).output().unwrap())
+    };
+    assert!(run("values.safetensors").contains("values.safetensors: is cut short"), "{}", run("values.safetensors"));
+    assert!(run("empty.safetensors").contains("is empty (0 bytes); fetch"), "{}", run("empty.safetensors"));
+}
+
+#[test]
 fn sizes_that_are_none_or_too_much() {
     let root = folder();
     for (name, width, height, word) in [
@@ -256,11 +283,12 @@ fn a_picture_and_its_comparison_are_both_there_or_neither() {
 #[test]
 fn a_shader_that_is_none_is_told_in_a_plain_line() {
     let root = folder();
-    fs::write(root.path().join("conv2d.wgsl"), "// A comment.\nfn main( {\n").unwrap();
+    fs::create_dir(root.path().join("shared")).unwrap();
+    fs::write(root.path().join("shared/half.wgsl"), "// A comment.\nfn load( {\n").unwrap();
     let output = irnext(&["inspect".as_ref(), "--shaders".as_ref(), root.path().as_os_str()]);
     let said = said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("conv2d.wgsl, line 2, column 10"), "{said}");
+    assert!(said.contains("shared/half.wgsl, line 2, column 10"), "{said}");
     assert!(!said.contains('\u{1b}') && said.lines().count() == 1, "{said}");
 }
 
@@ -321,6 +349,18 @@ fn one_bad_file_does_not_stop_the_others() {
         .map(|line| serde_json::from_slice(line).expect("JSON"))
         .collect();
     assert_eq!(lines.iter().map(|line| line["error"].is_null()).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[test]
+fn when_all_fail_none_is_said_to_be_done() {
+    let root = folder();
+    for name in ["a.png", "b.png"] {
+        fs::write(root.path().join(name), b"no picture").unwrap();
+    }
+    let output = command().current_dir(root.path()).args(["restore", "a.png", "b.png", "-o", "out/"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("all 2 pictures failed"), "{}", said(&output));
+    assert!(!said(&output).contains("others"), "{}", said(&output));
 }
 
 /// Ctrl-C in the middle of a folder: exit code 130, whole files only, and `--skip-existing` does the rest.

@@ -147,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     );
     progress.lock().clear();
     if failed > 0 && total > 1 {
-        eprintln!("irnext: {failed} of {total} pictures failed; the others are done");
+        eprintln!("irnext: {}", failures(failed, total));
     }
     Ok(if failed > 0 { ExitCode::FAILURE } else { whole })
 }
@@ -337,6 +337,15 @@ impl Shared {
             Ok(progress) => progress.note(&line),
             Err(_) => eprintln!("{line}"),
         }
+    }
+}
+
+/// What is said at the end when pictures failed.
+fn failures(failed: usize, total: usize) -> String {
+    if failed == total {
+        format!("all {total} pictures failed")
+    } else {
+        format!("{failed} of {total} pictures failed; the others are done")
     }
 }
 

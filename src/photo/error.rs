@@ -22,7 +22,7 @@ pub enum PhotoError {
     #[error("cannot be written: {0}{remedy}; nothing was left behind", remedy = remedy(.0))]
     Write(std::io::Error),
     /// No file there to read a picture from: no bytes.
-    #[error("is empty (0 bytes)")]
+    #[error("is empty (0 bytes); fetch or copy the file again")]
     Empty,
     /// The content is not one of the formats read here.
     #[error("is {found}; PNG, JPEG, WebP, TIFF and BMP are read: convert it to one of them, losslessly if it can be")]

@@ -29,6 +29,17 @@ pub enum TensorFileErrorKind {
     /// The file system refused.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// Not one byte.
+    #[error("is empty (0 bytes); fetch or copy the file again")]
+    Empty,
+    /// A safetensors file that ends too early.
+    #[error("is cut short: {found} bytes of a safetensors file of {expected}; fetch or copy the file again")]
+    CutShort {
+        /// Bytes of the file.
+        found: u64,
+        /// Bytes that its header tells of, at least.
+        expected: u64,
+    },
     /// The bytes are no safetensors file.
     #[error("expected a safetensors file, but found: {0}")]
     Format(#[from] SafeTensorError),
@@ -59,6 +70,9 @@ pub enum TensorFileErrorKind {
     #[error("a tensor cannot be named {METADATA:?}: the format keeps this name for the metadata")]
     ReservedName,
 }
+
+/// The longest header that a safetensors file may have, in bytes.
+const LONGEST_HEADER: u64 = 100_000_000;
 
 /// The key of the metadata in the header.
 const METADATA: &str = "__metadata__";
@@ -91,6 +105,14 @@ impl TensorFile {
     /// # Errors
     /// As [`TensorFile::read`].
     pub fn parse(bytes: &[u8]) -> Result<Self, TensorFileErrorKind> {
+        if bytes.is_empty() {
+            return Err(TensorFileErrorKind::Empty);
+        }
+        let expected = length_told(bytes).unwrap_or(0);
+        let found = bytes.len() as u64;
+        if found < expected {
+            return Err(TensorFileErrorKind::CutShort { found, expected });
+        }
         // The header is parsed once for the metadata and once for the tensors: the crate offers no way to get both.
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata = header.metadata().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect();
@@ -184,6 +206,21 @@ impl TensorFile {
         bytes.resize(bytes.len().next_multiple_of(8), b' ');
         Ok(bytes)
     }
+}
+
+/// The length that a safetensors file's own words tell of, if they are such words: that of its header, and if that is
+/// whole, the end of the last tensor.
+fn length_told(bytes: &[u8]) -> Option<u64> {
+    let length = u64::from_le_bytes(*bytes.first_chunk()?);
+    // Something else than a header would be a length beyond all sense.
+    if bytes.get(8) != Some(&b'{') || length > LONGEST_HEADER {
+        return None;
+    }
+    let start = 8 + length;
+    let Some(header) = bytes.get(8..start as usize) else { return Some(start) };
+    let header: Map<String, Value> = serde_json::from_slice(header).ok()?;
+    let ends = header.values().filter_map(|entry| entry.get("data_offsets")?.get(1)?.as_u64());
+    Some(start.saturating_add(ends.max().unwrap_or(0)))
 }
 
 /// Little-endian values of a type as f32, or nothing for a type that f32 cannot stand for (complex, 8 bits and less of

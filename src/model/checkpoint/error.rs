@@ -46,7 +46,7 @@ pub enum CheckpointErrorKind {
     #[error(transparent)]
     TensorFile(#[from] TensorFileErrorKind),
     /// A zip that cannot be read.
-    #[error("expected a PyTorch zip, but it is truncated or damaged{}: {error}", at_entry(.entry))]
+    #[error("expected a PyTorch zip, but it is cut short or damaged{}: {error}; fetch or copy it again", at_entry(.entry))]
     Zip {
         /// The entry, unless it is the archive itself.
         entry: Option<String>,

@@ -58,7 +58,7 @@ impl Format {
         }
         let start = bytes.trim_ascii_start();
         let looks_like = if bytes.is_empty() {
-            "an empty file"
+            "an empty file: fetch or copy it again"
         } else if start.starts_with(b"version https://git-lfs") {
             "a Git LFS pointer: the file itself is still to be fetched"
         } else if start.starts_with(b"<") {
@@ -67,6 +67,8 @@ impl Format {
             "a tar archive: unpack it, or save it again with PyTorch 0.2 or later"
         } else if bytes.starts_with(&[0x1f, 0x8b]) {
             "a gzip file: unpack it"
+        } else if bytes.len() <= 8 {
+            "a file cut short: fetch or copy it again"
         } else {
             "something else"
         };

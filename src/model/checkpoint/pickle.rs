@@ -105,7 +105,7 @@ pub enum PickleErrorKind {
         name: String,
     },
     /// It ends within.
-    #[error("the pickle ends within an opcode, or before STOP")]
+    #[error("the pickle ends within an opcode, or before STOP (the file may be cut short: fetch or copy it again)")]
     Truncated,
     /// An opcode of protocols 0 and 1, of out-of-band buffers, or of none.
     #[error("opcode 0x{0:02x} is not supported")]

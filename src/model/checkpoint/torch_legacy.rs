@@ -60,7 +60,7 @@ fn declared<'a>(object: &Pickle<'a>) -> HashMap<&'a str, Storage<'a>> {
 }
 
 fn next_storage<'a>(rest: &mut &'a [u8], storage: &Storage<'_>) -> Result<&'a [u8], CheckpointErrorKind> {
-    let cut = || layout(format!("it ends within storage {:?}", shorten(storage.key)));
+    let cut = || layout(format!("it ends within storage {:?}: fetch or copy the file again", shorten(storage.key)));
     let (count, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
     let found = u64::from_le_bytes(*count);
     if found != storage.values {
