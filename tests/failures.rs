@@ -452,6 +452,7 @@ fn exit_codes_are_those_of_the_table() {
         &["a.png", "-o", "c.png", "--unheard-of"],
         &["-", "--video", "--json"],
         &["a.png"],
+        &["none.png"],
         &["a.png", "--json", "-o", "-"],
         &["a.png", "--video"],
         &["a.png", "-", "-o", "out"],

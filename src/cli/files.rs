@@ -78,6 +78,11 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
     if let Some(suffix) = naming.suffix.as_ref().filter(|suffix| suffix.is_empty() || suffix.contains(['/', '\\'])) {
         return Err(FilesError::Suffix(suffix.clone()));
     }
+    // Of the command line itself, so it comes before what files there are.
+    let named = inputs.iter().any(|input| Path::new(input.as_ref()) != Path::new("-"));
+    if named && out.is_none() && naming.suffix.is_none() {
+        return Err(FilesError::NoOutput);
+    }
     let Met { mut found, warnings, mut unread } = find(inputs, out)?;
     let mut jobs = match (out, found.as_slice(), &naming.suffix) {
         (None, [Found { input: Input::Stdin, .. }], None) => vec![to_stdout(&found[0], naming)?],
