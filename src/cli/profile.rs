@@ -10,7 +10,7 @@ use crate::gpu::{AdapterChoice, adapters};
 use crate::photo::{create_parent, write_atomic};
 use crate::profile::{Group, Profile, Roofline, html, trace};
 use crate::restore::{Executor, Options, padded_size};
-use crate::run::TensorSession;
+use crate::run::{TensorSession, prepare};
 use crate::tensor::{Element, FeatureMap};
 use clap::Args;
 use serde_json::json;
@@ -74,6 +74,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut graph = model.graph(size[0], size[1])?;
     graph.outputs.retain(|output| output.name == "full");
     let fused = optimise(&graph)?;
+    for warning in prepare(gpu, &fused, options.precision, None)? {
+        eprintln!("irnext: {warning}");
+    }
     if arguments.kernels.explain {
         explain_kernels(&executor, &fused, options.precision);
     }
