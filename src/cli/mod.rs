@@ -159,7 +159,7 @@ impl From<Precision> for Element {
 struct DeviceArguments {
     /// `auto`, `cpu`, or a number from `irnext devices` [default: auto]
     ///
-    /// `auto` is the first GPU, else the CPU executor.
+    /// `auto` is the first GPU, else the CPU executor; for `verify`, `profile` and `tune` the first adapter of any kind.
     #[arg(long, value_name = "DEVICE", env = "IRNEXT_DEVICE")]
     device: Option<AdapterChoice>,
     /// Storage of activations on a GPU

@@ -45,6 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for task in Task::ALL.iter().filter(|task| models.iter().all(|model| model.task != **task)) {
         print_line!("{task:<8} none shipped")?;
     }
+    print_line!(
+        "Figures: PSNR of RGB in eight bits on tests/data/heldout, for every task; README has each task's own protocol."
+    )?;
     print_line!("Any other IRNeXt checkpoint: irnext restore --model FILE …")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,12 @@
 """Motion blur: the light that falls on a pixel while the camera shakes and things move."""
 
 import numpy as np
+from scipy import ndimage
 
 from .camera import camera, display, highlights, linear, splat, spread
 
 REACH = 14  # pixels from the middle that a path may go
-PLAIN = 0.3  # share of straight paths that all of a picture follows
+PLAIN = 0.25  # share of straight paths that all of a picture follows
 
 
 def motion(rng, clear, depth, plain=PLAIN):
@@ -22,25 +23,36 @@ def motion(rng, clear, depth, plain=PLAIN):
     in_light = straight or rng.random() < 0.7  # the rest is averaged in display values, as some sets are
     light = highlights(rng, linear(clear)) if in_light else clear
     path = straight_path(rng) if straight else shake(rng)
-    if straight or rng.random() < 0.65:
-        blurred = spread(light, kernel(path))
-    else:
+    kind = "all" if straight else rng.choice(["all", "layers", "turn"], p=[0.5, 0.25, 0.25])
+    if kind == "layers":
         blurred = layered(rng, light, depth, path)
+    elif kind == "turn":
+        blurred = turning(rng, light, path)
+    else:
+        blurred = spread(light, kernel(path))
     blurred = display(blurred) if in_light else blurred
     return camera(rng, blurred[:, cut, cut], often=0.5), wanted
 
 
 def shake(rng):
-    """A camera's path during the exposure, [2, n] pixels about its own mean: a drift with inertia and tremor."""
-    n = 64
-    turn = np.cumsum(rng.normal(0, rng.choice([0.02, 0.12, 0.3]), n)) + rng.uniform(0, 2 * np.pi)
-    pace = np.clip(1 + np.cumsum(rng.normal(0, 0.15, n)), 0.05, 3)
-    path = np.cumsum(pace * np.array([np.sin(turn), np.cos(turn)]), 1)
-    extent = np.ptp(path, 1).max()
-    # Mostly a few pixels: a small network that meets mostly long paths learns to do nothing.
-    path = path * (np.exp(rng.uniform(np.log(2), np.log(14))) / extent)
+    """A camera's path during the exposure, [2, n] pixels about its own mean."""
+    path = tremor(rng) if rng.random() < 0.4 else sway(rng)
+    path = path * (np.exp(rng.uniform(np.log(2.5), np.log(18))) / np.ptp(path, 1).max())
     path = path - path.mean(1, keepdims=True)
     return path * min(1, REACH / abs(path).max())
+
+
+def tremor(rng, n=64):
+    """A drift with inertia, at a changing pace."""
+    turn = np.cumsum(rng.normal(0, rng.choice([0.02, 0.12, 0.3]), n)) + rng.uniform(0, 2 * np.pi)
+    pace = np.clip(1 + np.cumsum(rng.normal(0, 0.15, n)), 0.05, 3)
+    return np.cumsum(pace * np.array([np.sin(turn), np.cos(turn)]), 1)
+
+
+def sway(rng, n=64):
+    """A hand that goes from place to place and lingers there: a smooth curve through three to six of them."""
+    knots = np.cumsum(rng.normal(0, 1, (2, rng.integers(3, 7))), 1)
+    return ndimage.zoom(knots, (1, n / knots.shape[1]), order=3)
 
 
 def straight_path(rng):
@@ -67,3 +79,22 @@ def layered(rng, light, depth, path):
         both = spread(np.concatenate([light * mask, mask[None]]), kernel(own))
         out = out * (1 - np.clip(both[3:], 0, 1)) + both[:3]
     return out
+
+
+def turning(rng, light, path, frames=13):
+    """The camera rolls too, so that the blur differs from place to place.
+
+    A whole photograph turns by a degree and less, but over its width that is some pixels; a crop turns by as many pixels
+    at its edge, or the network would learn that all of a picture has one blur.
+    """
+    side = light.shape[-1]
+    roll = sway(rng, frames)[0]
+    roll = (roll - roll.mean()) / (np.ptp(roll) + 1e-6) * np.exp(rng.uniform(0, np.log(8))) / (side / 2)
+    shift = path[:, np.linspace(0, path.shape[1] - 1, frames).astype(int)] * rng.uniform(0.1, 0.7)
+    centre = rng.uniform(0, side, 2)
+    total = 0
+    for angle, step in zip(roll, shift.T):
+        matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        offset = centre - matrix @ centre + step
+        total = total + np.stack([ndimage.affine_transform(p, matrix, offset, order=1, mode="nearest") for p in light])
+    return total / frames
