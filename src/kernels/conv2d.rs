@@ -160,16 +160,14 @@ const TRANSPOSED: &str = "transposed";
 
 /// The variants of a kernel's transposed form.
 pub(super) fn transposed_variants_of(shader: &'static str) -> Vec<Variant> {
-    let both = combinations(shader, &["f32", "bias", "gelu"]).into_iter();
-    both.map(|mut variant| {
-        if variant.has("f32") {
-            variant.features.retain(|&feature| feature != "f32");
-            variant.features.extend(["weight_f32", "input_f32", "output_f32"]);
-        }
-        variant.add(TRANSPOSED);
-        variant
-    })
-    .collect()
+    let elements = [&[][..], &["weight_f32", "input_f32", "output_f32"]];
+    let with = |single: &'static [&'static str]| {
+        combinations(shader, &["bias", "gelu"]).into_iter().map(move |mut variant| {
+            single.iter().chain([&TRANSPOSED]).for_each(|feature| variant.add(feature));
+            variant
+        })
+    };
+    elements.into_iter().flat_map(with).collect()
 }
 
 /// A convolution's dispatch for some of its tiles.
