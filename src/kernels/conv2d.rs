@@ -183,7 +183,7 @@ pub(super) fn through_tiles(parts: &StepParts, tiles: &Range<usize>, share: f64)
     }
 }
 
-/// The same of a kernel that reads transformed weights.
+/// Parameters, bindings and cost of a convolution by a kernel that may read transformed weights.
 pub(super) fn record_with(
     lowering: &mut Lowering,
     node: NodeId,
