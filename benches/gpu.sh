@@ -4,8 +4,9 @@
 # same GPU where it is installed.
 #   benches/gpu.sh [--quick] [--device N] [--out DIR] [--seconds S] [IRNEXT]
 # IRNEXT is the program, built or carried here (default: target/release/irnext). PYTHON names the Python that has PyTorch
-# (default: python3). Writes DIR/ADAPTER.json and DIR/ADAPTER.html (default: benches/results). --quick takes small sizes
-# and writes into target/bench-quick, to try the script itself.
+# (default: python3). Writes DIR/ADAPTER.json, DIR/ADAPTER.html and DIR/ADAPTER-fastest.json, which can be shipped
+# (src/compile/fastest.rs; default: benches/results). --quick takes small sizes and writes into target/bench-quick, to try
+# the script itself.
 # Exits with 1 if any kernel is wrong. What can't be run is in the file with its reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -97,6 +98,7 @@ mkdir -p "$out"
   printf '}\n'
 } >"$work/all"
 mv "$work/all" "$out/$name.json"
+cp "$IRNEXT_CACHE"/*.json "$out/$name-fastest.json"
 [ ! -f "$work/html" ] || mv "$work/html" "$out/$name.html"
 echo "$out/$name.json" >&2
 [ $wrong = 0 ] || echo "a kernel is wrong on this device: see the cases that don't pass" >&2

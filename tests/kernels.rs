@@ -4,7 +4,7 @@ mod common;
 
 use common::{Devices, devices};
 use half::f16;
-use irnext::compile::{Choice, Reason, assign_elements, block, check_key, choose, choose_block, key};
+use irnext::compile::{Choice, Reason, assign_elements, block, check_key, choose, choose_block, key, optimise};
 use irnext::gpu::{Gpu, Matrices, Preferences};
 use irnext::graph::{Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, NodeId, Op, TapWeights};
 use irnext::kernels::Target;
@@ -237,11 +237,37 @@ fn a_demoted_kernel_is_out_of_use() {
     known.agrees.insert(check_key("winograd", Element::F16), false);
     assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_broadcast", reason: Reason::Demoted });
     known.agrees.insert(check_key("conv2d_broadcast", Element::F16), false);
+    assert_eq!(chosen(known.clone()), Choice { kernel: "winograd_shared", reason: Reason::Demoted });
+    known.agrees.insert(check_key("winograd_shared", Element::F16), false);
     assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
     known.fastest.insert(key(&graph, Element::F16, id).expect("a convolution"), "winograd_f2".into());
     assert_eq!(chosen(known.clone()), Choice { kernel: "winograd_f2", reason: Reason::Tuned });
     known.agrees.insert(check_key("winograd_f2", Element::F16), false);
     assert_eq!(chosen(known), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
+}
+
+/// What the program carries of an adapter goes before what was tuned, for this adapter and no other, unless it is wrong
+/// there.
+#[test]
+fn the_shipped_table_is_taken_first() {
+    let graph = random_model(Config::new(32, 1, Activation::Tanh, MeanKind::Global)).graph(256, 256).expect("builds");
+    let mut graph = optimise(&graph).expect("passes");
+    assign_elements(&mut graph, Element::F16);
+    let wanted = "3x3/1 32>32 2^12 f16";
+    let id = (0..graph.nodes.len()).map(NodeId).find(|&id| key(&graph, Element::F16, id).as_deref() == Some(wanted));
+    let id = id.expect("the network has it");
+    let chosen = |adapter: &str, agrees: bool| {
+        let mut known = Preferences { adapter: adapter.into(), ..Preferences::default() };
+        known.fastest.insert(wanted.into(), "conv2d_pairs".into());
+        known.agrees.insert(check_key("winograd_f2", Element::F16), agrees);
+        let preferences: &'static Preferences = Box::leak(Box::new(known));
+        let target = Target { software: true, subgroup: Some(8), preferences: Some(preferences), ..Target::default() };
+        choose(&graph, Element::F16, &target, id)
+    };
+    let newer = "llvmpipe (LLVM 19.1.7, 256 bits) (software driver, vulkan, Mesa 26.1.6)";
+    assert_eq!(chosen(newer, true), Choice { kernel: "winograd_f2", reason: Reason::Shipped });
+    assert_eq!(chosen(newer, false), Choice { kernel: "conv2d_pairs", reason: Reason::Tuned });
+    assert_eq!(chosen("another GPU", true), Choice { kernel: "conv2d_pairs", reason: Reason::Tuned });
 }
 
 /// A device with units for matrices uses them, with more workgroups where a map is small; a weak one has no room for a patch.
@@ -266,14 +292,22 @@ fn matrices_are_taken_where_they_are() {
     let weak = Target { workgroup_memory: 16 << 10, ..able };
     assert_eq!(chosen(64, weak), ["conv2d_matrix", "conv2d_matrix", "conv_transpose2d_shared"]);
     let without = Target { matrix: None, ..able };
-    assert_eq!(chosen(64, without), ["conv2d_tiled", "conv2d_tiled", "conv_transpose2d_shared"]);
+    assert_eq!(chosen(64, without), ["winograd_shared", "conv2d_tiled", "conv_transpose2d_shared"]);
 }
 
 /// The mean of a convolution's result out of the sums that its kernel leaves, and the filter made of it: as from the map
 /// itself, on maps with tiles left over, narrow and wide, and without a dispatch for the sums.
 #[test]
 fn means_come_with_the_convolution() {
-    let kernels = ["conv2d_tiled", "conv2d_shared", "conv2d_broadcast", "conv2d_pairs", "winograd", "winograd_f2"];
+    let kernels = [
+        "conv2d_tiled",
+        "conv2d_shared",
+        "conv2d_broadcast",
+        "conv2d_pairs",
+        "winograd",
+        "winograd_f2",
+        "winograd_shared",
+    ];
     let mut made = BTreeSet::new();
     for (height, width, channels, out) in [(67, 45, 16, 16), (33, 80, 8, 40), (37, 41, 24, 72)] {
         let (graph, inputs) = filtered(Shape::new(height, width, channels), out);
@@ -302,7 +336,9 @@ fn means_come_with_the_convolution() {
             }
         }
     }
-    assert!(made.contains("conv2d_shared") && made.contains("conv2d_tiled"), "{made:?}");
+    for shader in ["conv2d_shared", "conv2d_tiled", "winograd_shared"] {
+        assert!(made.contains(shader), "no case of {shader}: {made:?}");
+    }
     let missing: Vec<_> = ["conv2d_broadcast", "conv2d_pairs", "winograd", "conv2d_matrix_halo"]
         .into_iter()
         .filter(|shader| !made.contains(shader))
@@ -422,7 +458,7 @@ fn few_channels_have_their_own_kernel() {
             .map(NodeId)
             .find(|&id| graph.node(id).name == "Encoder.0.layers.0.main.2.main.0")
             .expect("the network has it");
-        let target = Target { subgroup: Some(8), ..Target::default() };
+        let target = Target { software: true, subgroup: Some(8), ..Target::default() };
         let choice = choose(&graph, Element::F16, &target, id);
         assert_eq!(choice, Choice { kernel, reason: Reason::Heuristic });
         // Subgroups of 4 lanes can't run it.

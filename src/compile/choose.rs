@@ -1,6 +1,7 @@
 //! Which kernel computes a convolution, or a residual block as a whole: the shipped table > what was measured on this
 //! machine > a heuristic > the plain kernel; never one that disagrees with the plain one on this device.
 
+use super::fastest;
 use crate::graph::{Graph, NodeId, Op};
 use crate::kernels::{Target, conv2d_matrix_halo, residual_block, winograd};
 use crate::tensor::Element;
@@ -15,6 +16,7 @@ pub const CHOICES: &[&str] = &[
     "conv2d_matrix_low",
     "conv2d_shared",
     "conv2d_tiled",
+    "winograd_shared",
     "conv2d_broadcast",
     "conv2d_pairs",
     "winograd",
@@ -31,10 +33,6 @@ const BLOCK: &str = "residual_block";
 
 /// What is taken in a block's place: a kernel for each of its convolutions.
 const APART: &str = "two convolutions";
-
-/// Fastest kernels of adapters that were measured: the start of an adapter's name, a key, a kernel. Empty until a figure
-/// beats the heuristic, which holds what was measured on software drivers.
-const SHIPPED: &[(&str, &str, &str)] = &[];
 
 /// Lanes of the subgroups that the broadcasting kernels are written for.
 const BROADCAST_LANES: Option<u32> = Some(8);
@@ -104,6 +102,7 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
         }
         (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
         (Op::Conv2d(conv), "winograd" | "winograd_f2") => broadcasts && !target.lean && winograd::computes(conv),
+        (Op::Conv2d(conv), "winograd_shared") => winograd::computes(conv),
         (Op::ConvTranspose2d(_), "conv_transpose2d" | "conv_transpose2d_shared") => true,
         (Op::ConvTranspose2d(_), "conv_transpose2d_matrix") => matrices && maps && room,
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
@@ -160,9 +159,7 @@ fn decide(precision: Element, target: &Target, key: &str, all: &[&'static str], 
     }
     let known = target.preferences;
     let sound = |kernel: &&str| !known.is_some_and(|known| known.demoted(&check_key(kernel, precision)));
-    let shipped = known.and_then(|known| {
-        SHIPPED.iter().find(|entry| known.adapter.starts_with(entry.0) && entry.1 == key).and_then(|entry| of(entry.2))
-    });
+    let shipped = known.and_then(|known| of(fastest::shipped(&known.adapter, key)?));
     if let Some(kernel) = shipped.filter(sound) {
         return Choice { kernel, reason: Reason::Shipped };
     }
@@ -198,12 +195,14 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
     }
     if let Op::Conv2d(conv) = &node.op {
         let sources = &node.inputs[..conv.sources(node.inputs.len())];
-        let in_blocks = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
+        let in_blocks: usize = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
         ranked.retain(|&kernel| match kernel {
             // On software drivers one of the others is faster; tuning may find otherwise elsewhere.
             "winograd_f2" => false,
             // It makes 32 channels at a time; a few tiles leave lanes idle.
             "winograd" => pixels >= 1024 && out_blocks >= 8 && winograd::has_room(graph, in_blocks),
+            // By arithmetic: transforms cost as much as 4 blocks of channels save, and it makes 16 or 32 at a time.
+            "winograd_shared" => !target.software && pixels >= 1024 && in_blocks >= 4 && out_blocks >= 4,
             // A single block of channels leaves 7 lanes of 8 idle.
             "conv2d_broadcast" => pixels >= 4 && out_blocks > 1,
             // More channels are what it reads its pixels again for.

@@ -51,6 +51,7 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
                 "conv2d_shared" => kernels::conv2d_shared::lower(lowering, id, conv),
                 "winograd" => winograd::lower(lowering, id, conv, winograd::Form::Four),
                 "winograd_f2" => winograd::lower(lowering, id, conv, winograd::Form::Two),
+                "winograd_shared" => kernels::winograd_shared::lower(lowering, id, conv),
                 _ => kernels::conv2d_tiled::lower(lowering, id, conv),
             }
         }

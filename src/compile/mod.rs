@@ -3,6 +3,7 @@
 mod alone;
 mod bands;
 mod choose;
+mod fastest;
 mod lower;
 mod memory;
 mod passes;

@@ -67,6 +67,7 @@ kernels! {
     residual_block
     upsample_sum
     winograd
+    winograd_shared
 }
 
 kernels! {

@@ -75,7 +75,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
         out.inputs[..conv.sources(out.inputs.len())].iter().map(|&id| graph.node(id).shape.blocks()).sum();
     let transform = WeightTransform {
         name: format!("winograd {form:?}"),
-        pack: &|weight, sources| pack(&transform_weight(weight, form), sources),
+        pack: &|weight, sources| pack(&transform_weight(weight, form), sources, BLOCKS),
         integers: Some(Integers { places: form.places(), group: BLOCKS }),
     };
     let mut step = record_with(lowering, node, conv, "winograd", Some(transform));
@@ -139,7 +139,7 @@ fn kernel_transform(form: Form) -> &'static [[f64; 3]] {
 }
 
 /// G·g·Gᵀ of every 3×3 kernel, in f64.
-fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
+pub(super) fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
     let g = kernel_transform(form);
     let row = |g: &[f64; 3], a: f64, b: f64, c: f64| g[0] * a + g[1] * b + g[2] * c;
     let kernel = |k: &[f32]| -> Vec<f32> {
@@ -152,20 +152,20 @@ fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
     Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("the places of each kernel of 9"))
 }
 
-/// `[place][group of output blocks][input block][output block][4 inputs][4 outputs]`, the groups padded with zeros: in the
-/// order in which a subgroup reads them.
-fn pack(weight: &Tensor, sources: &[usize]) -> Vec<f32> {
+/// `[place][group of output blocks][input block][output block][4 inputs][4 outputs]`, groups of so many blocks, padded with
+/// zeros: in the order in which a subgroup, or a workgroup, reads them.
+pub(super) fn pack(weight: &Tensor, sources: &[usize], group_blocks: usize) -> Vec<f32> {
     let blocks = in_blocks(weight, sources, false);
     let out_blocks = weight.shape()[0].div_ceil(4);
     let places = weight.shape()[2] * weight.shape()[3];
     let mut packed = Vec::with_capacity(blocks.len());
     for place in blocks.chunks_exact((blocks.len() / places).max(1)) {
-        for group in 0..out_blocks.div_ceil(BLOCKS) {
+        for group in 0..out_blocks.div_ceil(group_blocks) {
             for row in place.chunks_exact(out_blocks * 16) {
-                let from = group * BLOCKS * 16;
-                let to = (from + BLOCKS * 16).min(row.len());
+                let from = group * group_blocks * 16;
+                let to = (from + group_blocks * 16).min(row.len());
                 packed.extend_from_slice(&row[from..to]);
-                packed.resize(packed.len() + BLOCKS * 16 - (to - from), 0.0);
+                packed.resize(packed.len() + group_blocks * 16 - (to - from), 0.0);
             }
         }
     }
