@@ -160,7 +160,7 @@ fn a_full_disk() {
     }
     // No file may be longer than 1 KiB: the second write fails as on a full disk.
     let script = format!(
-        "trap '' XFSZ; ulimit -f 1; exec '{}' restore a.png -o out.bmp --device cpu",
+        "ulimit -f 1; exec '{}' restore a.png -o out.bmp --device cpu",
         env!("CARGO_BIN_EXE_irnext")
     );
     let output = Command::new("bash").args(["-c", &script]).current_dir(root.path()).output().unwrap();
@@ -200,6 +200,22 @@ fn a_full_standard_output_is_no_panic() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
         assert!(said(&output).contains("standard output: cannot be written"), "{arguments:?}: {}", said(&output));
     }
+}
+
+/// What can't be said is no reason to leave the work.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_stops_nothing() {
+    let root = folder();
+    save(&root.path().join("a.png"), 70, 64);
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let restore = ["restore", "a.png", "-o", "b.png", "--device", "cpu"];
+    let output = command().current_dir(root.path()).args(restore).stderr(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(names(root.path()), ["a.png", "b.png"]);
+    let missing = ["restore", "missing.png", "-o", "c.png", "--device", "cpu"];
+    let output = command().current_dir(root.path()).args(missing).stderr(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[cfg(target_os = "linux")]

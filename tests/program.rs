@@ -204,18 +204,20 @@ fn eval_measures_data_sets_and_names_what_it_cannot() {
 fn convert_notes_what_is_known_and_bench_heeds_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = "tests/data/models/tiny-local.pkl";
-    let convert = |input: &str, name: &str, more: &[&str]| {
+    let convert = |input: &str, name: &str, more: &[&str], untold: bool| {
         let output = folder.path().join(name);
         let done = irnext(&[&["convert", input, "-o", text(&output)], more].concat());
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{errors}");
+        assert_eq!(errors.contains("doesn't tell its"), untold, "{errors}");
         output
     };
     let metadata = |path: &Path| irnext::tensor::file::TensorFile::read(path).expect("reads").metadata;
-    let untold = convert(model, "untold.safetensors", &[]);
+    let untold = convert(model, "untold.safetensors", &[], true);
     assert!(metadata(&untold).is_empty());
-    let told = convert(model, "told.safetensors", &["--mean", "local", "--precision", "f16"]);
+    let told = convert(model, "told.safetensors", &["--mean", "local", "--precision", "f16"], true);
     assert_eq!(metadata(&told).into_iter().collect::<Vec<_>>(), [("mean".to_owned(), "local".to_owned())]);
-    let again = convert(text(&told), "again.safetensors", &["--activation", "softmax"]);
+    let again = convert(text(&told), "again.safetensors", &["--activation", "softmax"], false);
     assert_eq!(metadata(&again).get("mean").map(String::as_str), Some("local"));
     assert_eq!(metadata(&again).get("activation").map(String::as_str), Some("softmax"));
     let bench = |more: &[&str]| {

@@ -2,7 +2,7 @@
 //! test depends on a time.
 
 use super::network::NetworkArguments;
-use super::output::{self, print_line};
+use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::{DeviceArguments, ExplainArguments, Failure, explain, explain_kernels, parse_size, seconds};
 use crate::compile::optimise;
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
             Executor::Gpu(gpu) => {
                 for warning in prepare(gpu, &graph, precision, None)? {
-                    eprintln!("irnext: {warning}");
+                    say!("irnext: {warning}");
                 }
                 if arguments.kernels.explain {
                     explain_kernels(&executor, &graph, precision);

@@ -1,7 +1,7 @@
 //! `irnext convert`: any checkpoint to safetensors.
 
 use super::Failure;
-use super::output::print_line;
+use super::output::{print_line, say};
 use super::written::{not_over, not_there};
 use crate::model::{Activation, Checkpoint, MeanKind};
 use crate::tensor::Element;
@@ -66,7 +66,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // What nobody said stays unsaid: a default in the metadata would read as something that is known.
     file.metadata.extend(activation.map(|activation| ("activation".into(), activation.to_string())));
     file.metadata.extend(mean.map(|mean| ("mean".into(), mean.to_string())));
+    let untold = [("activation", activation.is_none()), ("mean", mean.is_none())];
+    let untold: Vec<_> = untold.iter().filter(|(_, untold)| *untold).map(|(option, _)| format!("--{option}")).collect();
     file.write(&arguments.output, arguments.precision.into())?;
     print_line!("{}: {config}", arguments.output.display())?;
+    if !untold.is_empty() {
+        say!(
+            "irnext: the checkpoint doesn't tell its {0}, so the file doesn't either, and what stands above is a default; \
+             say {0} to have it written",
+            untold.join(" and ")
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }

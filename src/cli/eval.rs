@@ -1,6 +1,6 @@
 //! `irnext eval`: how close restored pictures come to their ground truth, by each task's published protocol.
 
-use super::output::{self, print_line};
+use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, ModelArguments, explain, quality};
 use crate::eval::{DataSet, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
@@ -135,7 +135,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
     if failed > 0 {
-        eprintln!("irnext: {failed} pictures could not be measured, and are in no mean");
+        say!("irnext: {failed} pictures could not be measured, and are in no mean");
     }
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -174,7 +174,7 @@ fn models(arguments: &Arguments, task: Task) -> Result<Vec<(String, Model)>, Fai
     let mut qualities: Vec<Quality> = chosen.map_or_else(|| available.collect(), |quality| vec![quality]);
     qualities.sort_unstable();
     if qualities.is_empty() {
-        eprintln!("irnext: no model for `{task}` is shipped; its data set is measured as it is (or say --model FILE)");
+        say!("irnext: no model for `{task}` is shipped; its data set is measured as it is (or say --model FILE)");
     }
     let load = |quality: Quality| Ok((quality.to_string(), arguments.model.shipped(task, quality)?));
     qualities.into_iter().map(load).collect()

@@ -1,7 +1,7 @@
 //! `irnext inspect`: a model from config to memory plan; one switch shows each stage.
 
 use super::network::ShapeArguments;
-use super::output::{self, print_line};
+use super::output::{self, print_line, say};
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{PASSES, Plan, assign_elements, compile, optimise, required, stages};
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let optimised = optimise(&graph)?;
     let aim = Aim::take(&arguments.device, &optimised)?;
     if arguments.kernels.explain {
-        explain(&optimised, precision, &aim.target).iter().for_each(|line| eprintln!("{line}"));
+        explain(&optimised, precision, &aim.target).iter().for_each(|line| say!("{line}"));
     }
     if arguments.stage.is_some() || arguments.dot {
         return dump(arguments, &graph, precision);
@@ -170,7 +170,7 @@ impl Aim {
             Some(_) => match Executor::open(&arguments.options())? {
                 Executor::Gpu(gpu) => {
                     for warning in prepare(&gpu, graph, arguments.precision.into(), None)? {
-                        eprintln!("irnext: {warning}");
+                        say!("irnext: {warning}");
                     }
                     let (target, name) = (target(&gpu, false), gpu.name.clone());
                     return Ok(Self { target, name, gpu: Some(gpu), shaders: sources });

@@ -32,6 +32,7 @@ use crate::model::{Activation, MeanKind, Model, Quality, Task};
 use crate::restore::{Executor, Options};
 use crate::tensor::Element;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use output::say;
 use quality::QualityArgument;
 use std::error::Error;
 use std::path::PathBuf;
@@ -119,7 +120,7 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => documents::man(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("irnext: {error}");
+        say!("irnext: {error}");
         wrong::exit_code(&error)
     })
 }
@@ -129,7 +130,7 @@ fn answered(answer: &clap::Error) -> ExitCode {
     match answer.print() {
         Ok(()) => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
-            eprintln!("irnext: {}", output::failed(&error));
+            say!("irnext: {}", output::failed(&error));
             ExitCode::FAILURE
         }
     }
@@ -262,7 +263,7 @@ impl ModelArguments {
 /// Says on standard error why the CPU executor runs where a GPU was wanted.
 fn explain(executor: &Executor) {
     if let Executor::Cpu(Some(reason)) = executor {
-        eprintln!("irnext: {reason}");
+        say!("irnext: {reason}");
     }
 }
 
@@ -271,9 +272,9 @@ fn explain_kernels(executor: &Executor, graph: &Graph, precision: Element) {
     match executor {
         Executor::Gpu(gpu) => {
             let lines = crate::run::explain(graph, precision, &crate::run::target(gpu, false));
-            lines.iter().for_each(|line| eprintln!("{line}"));
+            lines.iter().for_each(|line| say!("{line}"));
         }
-        Executor::Cpu(_) => eprintln!("irnext: the CPU executor has one kernel for each op"),
+        Executor::Cpu(_) => say!("irnext: the CPU executor has one kernel for each op"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Standard output. It may be full, or a pipe that broke: then a command ends with an error line, never with a panic
+//! Standard output, and standard error. The first may be full, or a pipe that broke: then a command ends with an error line, never with a panic
 //! as from `println!`. A reader that has seen enough ends the program quietly where the system does that: see `main`.
 
 use super::Failure;
@@ -12,6 +12,19 @@ macro_rules! print_line {
     };
 }
 pub(super) use print_line;
+
+/// As `eprintln!`, but where standard error can't be written the work goes on without a word.
+macro_rules! say {
+    ($($part:tt)*) => {
+        $crate::cli::output::error_line(format_args!($($part)*))
+    };
+}
+pub(super) use say;
+
+/// A line to standard error; `say!` makes it.
+pub(super) fn error_line(text: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
 
 /// A line of text; `print_line!` makes it.
 pub(super) fn line(text: Arguments<'_>) -> Result<(), Failure> {

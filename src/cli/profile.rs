@@ -1,7 +1,7 @@
 //! `irnext profile`: where the time of one picture goes, beside what the device can do at best.
 
 use super::network::NetworkArguments;
-use super::output::{self, print_line};
+use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::written::not_over;
 use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_size};
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     graph.outputs.retain(|output| output.name == "full");
     let fused = optimise(&graph)?;
     for warning in prepare(gpu, &fused, options.precision, None)? {
-        eprintln!("irnext: {warning}");
+        say!("irnext: {warning}");
     }
     if arguments.kernels.explain {
         explain_kernels(&executor, &fused, options.precision);

@@ -3,7 +3,7 @@
 use super::compare::Comparison;
 use super::files::{self, Input, Job, Naming, Output};
 use super::interrupt::{self, on_interrupt};
-use super::output::{self, print_line};
+use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, explain, pipeline, quality, video};
@@ -147,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     );
     progress.lock().clear();
     if failed > 0 && total > 1 {
-        eprintln!("irnext: {}", failures(failed, total));
+        say!("irnext: {}", failures(failed, total));
     }
     Ok(if failed > 0 { ExitCode::FAILURE } else { whole })
 }
@@ -175,7 +175,7 @@ impl Arguments {
     pub(super) fn restorer(&self) -> Result<Restorer, Failure> {
         if self.model.task.is_none() && self.model.model.is_none() && !self.quiet {
             let tasks = Task::ALL.map(|task| format!("{task} ({})", task.of())).join(", ");
-            eprintln!("irnext: removing {}; choose with --task: {tasks}", Task::default().of());
+            say!("irnext: removing {}; choose with --task: {tasks}", Task::default().of());
         }
         let restorer = Restorer::new(self.model.load_beside_file_quality()?, &self.device.options())?;
         explain(restorer.executor());
@@ -335,7 +335,7 @@ impl Shared {
         };
         match self.0.try_lock() {
             Ok(progress) => progress.note(&line),
-            Err(_) => eprintln!("{line}"),
+            Err(_) => say!("{line}"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `irnext run`: the network on a tensor file. A contract for tools; keep it as it stands.
 
+use super::output::say;
 use super::written::not_over;
 use super::{DeviceArguments, ExplainArguments, Failure, explain, explain_kernels};
 use crate::compile;
@@ -58,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match &executor {
         Executor::Gpu(gpu) => {
             for warning in prepare(gpu, &graph, arguments.device.precision.into(), None)? {
-                eprintln!("irnext: {warning}");
+                say!("irnext: {warning}");
             }
             if arguments.kernels.explain {
                 explain_kernels(&executor, &graph, arguments.device.precision.into());

@@ -2,7 +2,7 @@
 //! this machine.
 
 use super::network::random;
-use super::output::{self, print_line};
+use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, explain, seconds};
 use crate::compile::optimise;
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let [height, width] = padded_size(arguments.size[0], arguments.size[1]);
     let graph = optimise(&model.graph(height, width)?)?;
     for warning in prepare(gpu, &graph, precision, None)? {
-        eprintln!("irnext: {warning}");
+        say!("irnext: {warning}");
     }
     let mut known = gpu.preferences().cloned().unwrap_or_default();
     let kinds: Vec<_> = kinds(&graph, precision, &target(gpu, false));
@@ -120,10 +120,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// Writes what was found; a folder that can't be written is no reason to fail.
 fn keep(file: Option<std::path::PathBuf>, known: &Preferences) {
     match file {
-        None => eprintln!("irnext: this user has no cache folder, so nothing is kept; set IRNEXT_CACHE"),
+        None => say!("irnext: this user has no cache folder, so nothing is kept; set IRNEXT_CACHE"),
         Some(file) => match known.save(&file) {
-            Ok(()) => eprintln!("irnext: kept in {}", file.display()),
-            Err(error) => eprintln!("irnext: {}: {error}; nothing is kept", file.display()),
+            Ok(()) => say!("irnext: kept in {}", file.display()),
+            Err(error) => say!("irnext: {}: {error}; nothing is kept", file.display()),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! `irnext verify`: every kernel of a device against the CPU reference, every case of golden files against its recorded
 //! outputs. A contract for tools; keep it as it stands.
 
-use super::output::{self, print_line};
+use super::output::{self, print_line, say};
 use super::{DeviceArguments, Failure, explain};
 use crate::gpu::{AdapterChoice, adapters};
 use crate::restore::{Executor, Options};
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             match case {
                 Ok(case) => reports.extend(golden_case(&executor, &case, options.precision)),
                 Err(error) => {
-                    eprintln!("irnext: {}: {error}", path.display());
+                    say!("irnext: {}: {error}", path.display());
                     reports.push(refused_case(error.case));
                 }
             }

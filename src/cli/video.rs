@@ -1,6 +1,7 @@
 //! `irnext restore - --video`: a stream of frames on standard input, restored, on standard output.
 
 use super::interrupt::{on_interrupt, writing};
+use super::output::say;
 use super::progress::FrameCount;
 use super::wrong::wrong;
 use super::{Failure, pipeline, restore};
@@ -20,12 +21,12 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
     let mut reader = VideoReader::new(reader, arguments.limits().max_pixels)?;
     let header = reader.header().clone();
     if header.interlaced {
-        eprintln!("irnext: the video is interlaced, and frames are restored whole: put ffmpeg's `-vf yadif` before it");
+        say!("irnext: the video is interlaced, and frames are restored whole: put ffmpeg's `-vf yadif` before it");
     }
     let quiet = arguments.quiet();
     let restorer = arguments.restorer()?.with_notice(move |line| {
         if !quiet {
-            eprintln!("irnext: {line}");
+            say!("irnext: {line}");
         }
     });
     let mut writer = VideoWriter::new(stdout(), &header)?;
