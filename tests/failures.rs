@@ -159,10 +159,7 @@ fn a_full_disk() {
         assert!(said(&output).contains("standard output: cannot be written"), "{}", said(&output));
     }
     // No file may be longer than 1 KiB: the second write fails as on a full disk.
-    let script = format!(
-        "ulimit -f 1; exec '{}' restore a.png -o out.bmp --device cpu",
-        env!("CARGO_BIN_EXE_irnext")
-    );
+    let script = format!("ulimit -f 1; exec '{}' restore a.png -o out.bmp --device cpu", env!("CARGO_BIN_EXE_irnext"));
     let output = Command::new("bash").args(["-c", &script]).current_dir(root.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("out.bmp: cannot be written"), "{}", said(&output));

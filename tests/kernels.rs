@@ -18,14 +18,6 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// DESIGN's bounds on the relative L2 error of an operator.
-fn bound(precision: Element) -> f64 {
-    match precision {
-        Element::F32 => 1e-5,
-        Element::F16 => 2e-3,
-    }
-}
-
 /// The inputs in the precision that they are stored in: their rounding is no error of a kernel's, and it is as large as
 /// a mean that comes out near zero.
 fn as_stored(inputs: &[FeatureMap<f32>], precision: Element) -> Vec<FeatureMap<f32>> {
@@ -50,7 +42,7 @@ fn check(gpu: &Arc<Gpu>, kind: &str, case: &random::RandomCase, precision: Eleme
         for (result, truth) in result.iter().zip(&truth) {
             let error = Error::between(&result.data, &truth.data);
             assert!(
-                error.rel_l2 <= bound(precision) || error.max_abs <= least,
+                error.rel_l2 <= precision.error_bound() || error.max_abs <= least,
                 "{} in {precision} ({kind}, {name}): {error:?}\ngot  {:?}\nwant {:?}\n{}",
                 case.name,
                 &result.data[..result.data.len().min(12)],
@@ -164,7 +156,7 @@ fn check_matrices(
             }
             let result = session.run(&inputs).expect("runs");
             let error = Error::between(&result[0].data, &truth[0].data);
-            assert!(error.within(bound(Element::F16)), "{name} by {last}: {error}");
+            assert!(error.within(Element::F16.error_bound()), "{name} by {last}: {error}");
             made.push(last);
         }
     }
@@ -331,7 +323,7 @@ fn means_come_with_the_convolution() {
                     let result = session.run(&as_stored(&inputs, Element::F16)).expect("runs");
                     let error = Error::between(&result[0].data, &truth[0].data);
                     let name = format!("{height}x{width} {channels}>{out} by {first} in {precision} ({kind})");
-                    assert!(error.within(bound(precision)), "{name}: {error}");
+                    assert!(error.within(precision.error_bound()), "{name}: {error}");
                 }
             }
         }
@@ -412,7 +404,7 @@ fn winograd_goes_through_large_maps() {
     for kernel in ["winograd", "winograd_f2"] {
         let (result, dispatches) = run(kernel);
         let error = Error::between(&result.data, &truth);
-        assert!(error.within(bound(Element::F16)), "{kernel}: {error}");
+        assert!(error.within(Element::F16.error_bound()), "{kernel}: {error}");
         // The smaller tiles are too many for one dispatch on however many cores.
         assert!(kernel == "winograd" || dispatches > 1, "one dispatch");
     }

@@ -2,7 +2,8 @@
 
 use super::{RunError, TensorSession, target};
 use crate::compile::{
-    Choice, Reason, alone, assign_elements, block, block_candidates, candidates, check_key, choose, choose_block, key,
+    CHOICES, Choice, Reason, alone, assign_elements, block, block_candidates, candidates, check_key, choose,
+    choose_block, key,
 };
 use crate::gpu::{Gpu, Preferences};
 use crate::graph::{Conv2d, ConvTranspose2d, Epilogue, Graph, NodeId, Op};
@@ -148,9 +149,7 @@ pub fn prepare(
         chosen.sort_unstable();
         chosen.dedup();
         // What is no kernel of its own has nothing to be compared.
-        chosen.retain(|kernel| {
-            crate::compile::CHOICES.contains(kernel) && !known.agrees.contains_key(&check_key(kernel, precision))
-        });
+        chosen.retain(|kernel| CHOICES.contains(kernel) && !known.agrees.contains_key(&check_key(kernel, precision)));
         if chosen.is_empty() {
             break;
         }
@@ -212,28 +211,31 @@ fn tune(
 
 /// Whether a kernel agrees with the plain one on a small map that fills neither its tiles nor its lanes.
 fn agrees(gpu: &Arc<Gpu>, kernel: &str, precision: Element) -> Result<bool, RunError> {
-    let graph = match kernel {
-        "residual_block" => residual_block(),
-        "conv_transpose2d" | "conv_transpose2d_broadcast" => transposed(),
-        _ => convolution(),
-    };
-    let graph = graph.map_err(crate::compile::PlanError::from)?;
+    let kernel = CHOICES.iter().copied().find(|choice| *choice == kernel);
+    let wanted = Target { prefer: kernel, ..target(gpu, false) };
+    let Some(graph) = check_graph(precision, &wanted)? else { return Ok(false) };
     let inputs = inputs(&graph);
     let run = |target: Target| TensorSession::with_target(gpu, &graph, precision, target)?.run(&inputs);
-    let wanted = crate::compile::CHOICES.iter().copied().find(|choice| *choice == kernel);
-    let found = run(Target { prefer: wanted, ..target(gpu, false) })?;
-    let plain = run(target(gpu, true))?;
+    let (found, plain) = (run(wanted)?, run(target(gpu, true))?);
     let (mut square, mut norm) = (0.0, 0.0);
     for (&a, &b) in found[0].data.iter().zip(&plain[0].data) {
         square += (f64::from(a) - f64::from(b)).powi(2);
         norm += f64::from(b).powi(2);
     }
-    let bound = match precision {
-        Element::F32 => 1e-5,
-        Element::F16 => 2e-3,
-    };
     // NaN fails.
-    Ok((square / norm).sqrt() <= bound)
+    Ok((square / norm).sqrt() <= precision.error_bound())
+}
+
+/// A small graph that the kernel which a target prefers computes; none if it computes nothing there.
+fn check_graph(precision: Element, target: &Target) -> Result<Option<Graph>, RunError> {
+    for graph in [convolution(), transposed(), residual_block()] {
+        let graph = graph.map_err(crate::compile::PlanError::from)?;
+        let prefer = target.prefer;
+        if kinds(&graph, precision, target).iter().any(|kind| Some(kind.choice.kernel) == prefer) {
+            return Ok(Some(graph));
+        }
+    }
+    Ok(None)
 }
 
 /// A 3×3 convolution with all that an epilogue can have.
@@ -290,4 +292,30 @@ fn noise(count: usize, seed: u64) -> impl Iterator<Item = f32> {
 fn inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
     let shapes = graph.inputs().map(|id| graph.node(id).shape);
     shapes.map(|shape| FeatureMap { shape, data: noise(shape.values(), 2).collect() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_graph, kinds};
+    use crate::compile::CHOICES;
+    use crate::gpu::Matrices;
+    use crate::kernels::Target;
+    use crate::tensor::Element;
+
+    /// The check of a kernel runs this kernel, not what is taken where it can't be.
+    #[test]
+    fn every_kernel_is_checked_by_itself() {
+        let able = Target {
+            subgroup: Some(8),
+            matrix: Some(Matrices { side: 16, lanes: 32 }),
+            workgroup_memory: 48 << 10,
+            ..Target::default()
+        };
+        for kernel in CHOICES {
+            let target = Target { prefer: Some(kernel), ..able };
+            let graph = check_graph(Element::F16, &target).expect("builds").expect("a graph that it computes");
+            let taken: Vec<_> = kinds(&graph, Element::F16, &target).iter().map(|kind| kind.choice.kernel).collect();
+            assert!(taken.contains(kernel), "{kernel}: {taken:?}");
+        }
+    }
 }

@@ -34,14 +34,6 @@ pub struct Report {
     pub reason: Option<String>,
 }
 
-/// The largest relative L2 error of an operator that passes.
-pub fn bound(precision: Element) -> f64 {
-    match precision {
-        Element::F32 => 1e-5,
-        Element::F16 => 2e-3,
-    }
-}
-
 /// A case that can't be run.
 pub fn refused_case(name: String) -> Report {
     let none = String::from("none");
@@ -124,7 +116,7 @@ fn judge(
             variant: run.variant.clone(),
             max_abs: finite(error.max_abs),
             rel_l2: finite(error.rel_l2),
-            pass: error.within(bound(run.precision)),
+            pass: error.within(run.precision.error_bound()),
             reason: None,
         }
     };
