@@ -6,6 +6,8 @@
 mod program;
 
 use irnext::photo::{Format, Photo};
+use irnext::tensor::file::TensorFile;
+use irnext::tensor::{Element, Tensor};
 use program::{command, said};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -167,6 +169,42 @@ fn a_full_disk() {
     assert_eq!(names(root.path()), ["a.png"]);
 }
 
+/// Results in files go through links, keep a file's permissions, and replace nothing but files. The CPU executor heeds
+/// `--memory` there too.
+#[cfg(unix)]
+#[test]
+fn tensors_replace_only_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = folder();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/models/tiny-local.pkl");
+    let mut input = TensorFile::default();
+    let values = Tensor::new([1, 3, 64, 64], vec![0.5; 3 * 64 * 64]).unwrap();
+    input.tensors.insert("input".into(), values);
+    input.write(root.path().join("x.safetensors"), Element::F32).unwrap();
+    let run = |more: &[&str]| {
+        let arguments = ["run", "--model", model, "--mean", "local", "--device", "cpu", "--input", "x.safetensors"];
+        command().current_dir(root.path()).args(arguments).args(more).output().unwrap()
+    };
+    let real = root.path().join("real");
+    fs::write(&real, b"before").unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("real", root.path().join("link")).unwrap();
+    let output = run(&["--output", "link"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(fs::symlink_metadata(root.path().join("link")).unwrap().is_symlink());
+    assert_eq!(TensorFile::read(&real).unwrap().tensors.len(), 3);
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+
+    assert!(Command::new("mkfifo").arg(root.path().join("pipe")).status().unwrap().success());
+    for arguments in [&["--output", "pipe"][..], &["--output", "y.safetensors", "--memory", "1KiB"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let reason = if arguments.len() > 2 { "`--memory` allows" } else { "no regular file" };
+        assert!(said(&output).contains(reason), "{}", said(&output));
+    }
+    assert_eq!(names(root.path()), ["link", "pipe", "real", "x.safetensors"]);
+}
+
 /// The CPU executor says what a picture takes before it runs out of memory: of what it may take, or of what there is.
 #[test]
 fn too_little_memory() {
@@ -211,8 +249,10 @@ fn a_full_standard_error_stops_nothing() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(names(root.path()), ["a.png", "b.png"]);
     let missing = ["restore", "missing.png", "-o", "c.png", "--device", "cpu"];
-    let output = command().current_dir(root.path()).args(missing).stderr(full()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    for (arguments, code) in [(&missing[..], 1), (&["unknown"], 2)] {
+        let output = command().current_dir(root.path()).args(arguments).stderr(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -152,6 +152,9 @@ fn data_sets(arguments: &Arguments) -> Result<Vec<(Task, DataSet)>, Failure> {
         }
     }
     if let Some(folder) = &arguments.baseline {
+        if !folder.is_dir() {
+            return Err(format!("--baseline {}: no such folder", folder.display()).into());
+        }
         sets.iter_mut().for_each(|set| set.add_baseline(folder));
     }
     let tasked = |set: DataSet| {

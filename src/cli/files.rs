@@ -96,7 +96,30 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
         (Some(out), ..) if out == Path::new("-") => {
             return Err(FilesError::ManyIntoOne(found.len(), "standard output".to_owned()));
         }
-        (Some(out), ..) => into_path(&found, out, naming)?,
+        (Some(out), ..) => {
+            let jobs = into_path(&found, out, naming)?;
+            let folders: HashSet<PathBuf> = jobs
+                .iter()
+                .filter_map(|job| match &job.output {
+                    Output::Path(path) => Some(resolved(path.parent()?)),
+                    Output::Stdout => None,
+                })
+                .collect();
+            let made_before = |found: &Found| match (&naming.suffix, &found.input) {
+                (Some(suffix), Input::Path(path)) => {
+                    let among_outputs = path.parent().is_some_and(|folder| folders.contains(&resolved(folder)));
+                    found.from_folder && ends_in(&found.place, suffix) && among_outputs
+                }
+                _ => false,
+            };
+            // What an earlier run left among the inputs is no input.
+            if found.iter().any(made_before) {
+                found.retain(|found| !made_before(found));
+                into_path(&found, out, naming)?
+            } else {
+                jobs
+            }
+        }
     };
     check(&jobs, naming)?;
     let all = jobs.len();
@@ -367,6 +390,8 @@ mod tests {
         assert!(matches!(ways(&["in"], None, &clear), Err(FilesError::Exists { .. })));
         let going_on = Naming { skip_existing: true, ..clear.clone() };
         assert_eq!(ways(&["in"], None, &going_on).unwrap(), ["in/deep/b-clear.png"]);
+        assert_eq!(ways(&["in"], Some("in"), &going_on).unwrap(), ["in/deep/b-clear.png"]);
+        assert_eq!(ways(&["in"], Some("out"), &clear).unwrap().len(), 3);
         assert_eq!(ways(&["c.jpeg"], None, &clear).unwrap(), ["c-clear.jpeg"]);
         let tiff = Naming { format: Some(Format::Tiff), ..clear.clone() };
         assert_eq!(ways(&["c.jpeg", "in/deep"], Some("out"), &tiff).unwrap(), ["out/c-clear.tif", "out/b-clear.tif"]);

@@ -133,7 +133,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         });
         print_line!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len())?;
     }
-    print_line!("  at least: pictures and weights once {}", mebibytes(least(&graph, &plan)))?;
+    print_line!("  at least: pictures and weights once {}", mebibytes(least(&graph, precision)))?;
     let passes: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
     print_line!("stages      build, {}, assign_elements (see --stage)", passes.join(", "))?;
     Ok(ExitCode::SUCCESS)
@@ -212,11 +212,16 @@ fn dump(arguments: &Arguments, graph: &Graph, precision: Element) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Bytes that must be moved even if no activation ever left the chip: the pictures in and out, and the weights.
-fn least(graph: &Graph, plan: &Plan) -> u64 {
+/// Bytes that must be moved even if no activation ever left the chip: the pictures in and out, and the weights as the graph
+/// has them, whatever a kernel makes of them.
+fn least(graph: &Graph, precision: Element) -> u64 {
     let outputs = graph.outputs.iter().map(|output| output.node);
     let pictures: usize = graph.inputs().chain(outputs).map(|id| graph.node(id).shape.stored_values()).sum();
-    pictures as u64 * Element::F32.bytes() + plan.constants.len() as u64
+    let weights = graph.weights.iter().map(|weight| {
+        let element = if weight.tensor.shape().len() == 4 { precision } else { Element::F32 };
+        weight.tensor.data().len() as u64 * element.bytes()
+    });
+    pictures as u64 * Element::F32.bytes() + weights.sum::<u64>()
 }
 
 /// How often each shader is dispatched.

@@ -129,6 +129,8 @@ pub fn main() -> ExitCode {
 fn answered(answer: &clap::Error) -> ExitCode {
     match answer.print() {
         Ok(()) => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+        // What is wrong with a command line goes to standard error; where that is full, the exit code must do.
+        Err(_) if answer.use_stderr() => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
             say!("irnext: {}", output::failed(&error));
             ExitCode::FAILURE

@@ -6,7 +6,7 @@ use super::{DeviceArguments, ExplainArguments, Failure, explain, explain_kernels
 use crate::compile;
 use crate::cpu::Program;
 use crate::model::{Activation, MeanKind, Model};
-use crate::restore::Executor;
+use crate::restore::{Executor, needed};
 use crate::run::{MapRunner, prepare};
 use crate::tensor::file::TensorFile;
 use crate::tensor::{Element, FeatureMap, Shape};
@@ -74,6 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if arguments.kernels.explain {
                 explain_kernels(&executor, &graph, arguments.device.precision.into());
             }
+            needed(&graph, arguments.device.memory).map_err(|error| format!("{at}: {error}"))?;
             let program = Program::new(&graph);
             for picture in pictures {
                 results.push(program.run(&[picture])?);

@@ -46,20 +46,20 @@ struct Layout {
     input: &'static str,
     target: &'static str,
     task: Option<Task>,
-    /// A folder for each scene, which together are the data set.
-    scenes: bool,
+    /// How many folders a scene of the data set lies below it; none where the data set has no scenes.
+    scenes: usize,
     of: &'static str,
 }
 
 const fn layout(input: &'static str, target: &'static str, task: Option<Task>, of: &'static str) -> Layout {
-    Layout { input, target, task, scenes: false, of }
+    Layout { input, target, task, scenes: 0, of }
 }
 
 const LAYOUTS: &[Layout] = &[
     layout("hazy", "gt", Some(Task::Dehaze), "RESIDE/SOTS"),
     layout("hazy", "clear", Some(Task::Dehaze), "RESIDE/SOTS outdoor"),
-    Layout { scenes: true, ..layout("blur", "sharp", Some(Task::Deblur), "GoPro") },
-    Layout { scenes: true, ..layout("blur", "gt", Some(Task::Deblur), "RSBlur") },
+    Layout { scenes: 1, ..layout("blur", "sharp", Some(Task::Deblur), "GoPro") },
+    Layout { scenes: 2, ..layout("blur", "gt", Some(Task::Deblur), "RSBlur") },
     layout("inputc", "target", Some(Task::Defocus), "DPDD"),
     layout("source", "target", Some(Task::Defocus), "DPDD"),
     layout("snow", "gt", Some(Task::Desnow), "CSD"),
@@ -108,23 +108,37 @@ pub fn find(root: &Path) -> Result<Vec<DataSet>, DataSetError> {
         return Err(DataSetError::NoFolder(root.to_owned()));
     }
     let mut sets: Vec<DataSet> = Vec::new();
-    let mut scenes_of: Option<usize> = None;
     let mut walk = WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
         let Ok(entry) = entry else { continue };
         let Some((layout, [input, target])) = known_layout(&entry) else { continue };
         walk.skip_current_dir();
-        let folder = if layout.scenes { root } else { entry.path() };
+        let folder = whole_of(root, entry.path(), layout.scenes);
         let paired = pair(folder, &input, &target);
-        match scenes_of.filter(|_| layout.scenes) {
-            Some(index) => sets[index].add(paired),
+        match sets.iter_mut().find(|set| layout.scenes > 0 && set.folder == folder) {
+            Some(set) => set.add(paired),
             None => {
-                scenes_of = scenes_of.or(layout.scenes.then_some(sets.len()));
                 sets.push(DataSet::new(root, folder, layout.task.or_else(|| task_of(root, entry.path())), paired));
             }
         }
     }
     if sets.is_empty() { Err(DataSetError::Unknown(root.to_owned())) } else { Ok(sets) }
+}
+
+/// Names of folders that are a data set by themselves, whatever lies beside them.
+const SPLITS: &[&str] = &["train", "test", "val", "valid", "validation"];
+
+/// The folder of the data set that a scene so many levels below it belongs to.
+fn whole_of<'a>(root: &'a Path, scene: &'a Path, levels: usize) -> &'a Path {
+    let mut folder = scene;
+    for _ in 0..levels {
+        let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if folder == root || SPLITS.contains(&name.as_str()) {
+            break;
+        }
+        folder = folder.parent().unwrap_or(folder);
+    }
+    folder
 }
 
 /// The data set of any two folders.
@@ -234,6 +248,25 @@ mod tests {
         let rsblur = sets(&["RSBlur/0001/000001/blur/blur.png", "RSBlur/0001/000001/gt/gt.png"]);
         assert_eq!((rsblur[0].1, rsblur[0].2.len()), (Some(Task::Deblur), 1));
 
+        let apart = sets(&[
+            "GoPro/train/A/blur/1.png",
+            "GoPro/train/A/sharp/1.png",
+            "GoPro/test/B/blur/1.png",
+            "GoPro/test/B/sharp/1.png",
+            "GoPro/test/C/blur/1.png",
+            "GoPro/test/C/sharp/1.png",
+            "RSBlur/1/1/blur/blur.png",
+            "RSBlur/1/1/gt/gt.png",
+            "RSBlur/2/1/blur/blur.png",
+            "RSBlur/2/1/gt/gt.png",
+            "flat/test/blur/1.png",
+            "flat/test/sharp/1.png",
+            "flat/train/blur/1.png",
+            "flat/train/sharp/1.png",
+        ]);
+        let apart: Vec<_> = apart.iter().map(|(name, _, pairs)| (name.as_str(), pairs.len())).collect();
+        assert_eq!(apart, [("GoPro/test", 2), ("GoPro/train", 1), ("RSBlur", 2), ("flat/test", 1), ("flat/train", 1)]);
+
         let rain = sets(&[
             "Rain100L/input/norain-1.png",
             "Rain100L/target/norain-1.png",
@@ -262,6 +295,19 @@ mod tests {
         let found = sets(&files);
         assert_eq!(found.len(), Task::ALL.len());
         assert!(found.iter().all(|(name, task, pairs)| task.unwrap().to_string() == *name && pairs.len() == 1));
+    }
+
+    #[test]
+    fn pictures_of_one_name_are_all_measured() {
+        let [(_, _, pairs)] = &sets(&["rain/input/a.png", "rain/input/a.jpg", "rain/target/a.png"])[..] else {
+            panic!("one set")
+        };
+        let target = |input: &str| format!("rain/input/{input} > rain/target/a.png");
+        assert_eq!(*pairs, [target("a.jpg"), target("a.png")]);
+        let root = folder(&["input/a.png", "target/a.jpg", "target/a.png", "target/a.webp"]);
+        let set = &find(root.path()).unwrap()[0];
+        assert_eq!(set.pairs[0].target, root.path().join("target/a.png"));
+        assert_eq!(set.unused_targets.len(), 2);
     }
 
     #[test]

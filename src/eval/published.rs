@@ -32,6 +32,10 @@ const PAPER: &[Published] = &[
 /// The paper's figures for the benchmark that a folder holds, known by its path.
 pub fn published(task: Task, folder: &Path) -> Option<Published> {
     let path = folder.to_string_lossy().to_lowercase();
+    // The figures are of test sets.
+    if folder.file_name().is_some_and(|name| name.eq_ignore_ascii_case("train")) {
+        return None;
+    }
     PAPER.iter().find(|row| row.task == task && row.words.iter().all(|word| path.contains(word))).copied()
 }
 
@@ -46,6 +50,7 @@ mod tests {
         assert_eq!(benchmark(Task::Dehaze, "reside-indoor/test"), Some("SOTS-Indoor"));
         assert_eq!(benchmark(Task::Dehaze, "data/SOTS/outdoor"), None);
         assert_eq!(benchmark(Task::Deblur, "GOPRO_Large/test"), Some("GoPro"));
+        assert_eq!(benchmark(Task::Deblur, "GOPRO_Large/train"), None);
         assert_eq!(benchmark(Task::Desnow, "GOPRO_Large/test"), None);
     }
 }

@@ -44,14 +44,7 @@ impl Restorer {
             return Ok(Arc::clone(program));
         }
         let graph = self.graph(frame)?;
-        let bytes = bytes(&graph);
-        let refuse = |limit: String| Err(RestoreError::Memory { needed: device::size(bytes), limit });
-        if let Some(memory) = self.memory.filter(|&memory| bytes > memory) {
-            return refuse(format!("`--memory` allows {}", device::size(memory)));
-        }
-        if !is_free(bytes) {
-            return refuse("the system doesn't give so much".into());
-        }
+        let bytes = needed(&graph, self.memory)?;
         if bytes > NOTEWORTHY_BYTES {
             self.notice(&format!("the CPU executor takes about {} for this picture", device::size(bytes)));
         }
@@ -63,13 +56,28 @@ impl Restorer {
     }
 }
 
+/// Bytes of maps that the CPU executor holds at once for a graph.
+///
+/// # Errors
+/// When that is more than `memory` allows, or than the system gives.
+pub(crate) fn needed(graph: &Graph, memory: Option<u64>) -> Result<u64, RestoreError> {
+    let bytes = bytes(graph);
+    let refuse = |limit: String| Err(RestoreError::Memory { needed: device::size(bytes), limit });
+    if let Some(memory) = memory.filter(|&memory| bytes > memory) {
+        return refuse(format!("`--memory` allows {}", device::size(memory)));
+    }
+    if !is_free(bytes) {
+        return refuse("the system doesn't give so much".into());
+    }
+    Ok(bytes)
+}
+
 /// Whether the system would give so many bytes now. It gives them back at once; without this, running out of them later
 /// ends the program.
 fn is_free(bytes: u64) -> bool {
     usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
-/// Bytes of maps that the CPU executor holds at once for a graph.
 fn bytes(graph: &Graph) -> u64 {
     let mut uses = graph.uses();
     let bytes = |index: usize| 4 * graph.nodes[index].shape.values() as u64;

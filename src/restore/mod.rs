@@ -7,6 +7,7 @@ mod fill;
 mod pixels;
 mod turns;
 
+pub(crate) use cpu::needed;
 pub use faithful::Adjustments;
 
 use crate::compile::{Frame, PlanError};

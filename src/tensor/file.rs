@@ -3,7 +3,7 @@
 //! Source of the format: <https://huggingface.co/docs/safetensors>. An 8-byte little-endian header length, a JSON
 //! header, the values.
 
-use super::{Element, Tensor};
+use super::{Element, Tensor, write_whole};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Serialize;
@@ -137,21 +137,11 @@ impl TensorFile {
     }
 
     fn write_beside(&self, path: &Path, element: Element) -> Result<(), TensorFileErrorKind> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".irnext-");
-        #[cfg(unix)] // a temporary file is its owner's alone; this one becomes a plain file, as the umask has it
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder)?;
-        let mut writer = BufWriter::new(file);
-        self.write_to(&mut writer, element)?;
-        let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        write_whole(path, true, |file| {
+            let mut writer = BufWriter::new(file);
+            self.write_to(&mut writer, element)?;
+            Ok(writer.flush()?)
+        })
     }
 
     /// Writes the file's bytes. The crate's own writer keeps metadata in a hash map, whose order changes from run to

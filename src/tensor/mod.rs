@@ -5,9 +5,11 @@ mod element;
 mod erf;
 mod feature_map;
 pub mod file;
+mod whole_file;
 mod wide;
 
 pub use dense::{ShapeMismatch, Tensor};
 pub use element::{Element, Real};
 pub use feature_map::{FeatureMap, Shape};
+pub(crate) use whole_file::{folder_of, write_whole};
 pub(crate) use wide::in_vectors;

@@ -1,0 +1,52 @@
+//! Files that are either whole or not there.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// Writes a file by `fill`: beside its place, brought to the disk, and renamed, so that at no moment there is half a file
+/// under the name. With `replace` a file of this name is replaced, through links, as a plain write would go, and its
+/// permissions stay; else nothing is ever replaced, not even what appeared a moment ago.
+///
+/// # Errors
+/// Those of `fill` and of the system; with `replace` also where what stands under the name is no regular file. What stood
+/// there then still stands.
+pub(crate) fn write_whole<E: From<io::Error>>(
+    path: &Path,
+    replace: bool,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
+    // Renaming would replace a link itself.
+    let path = if replace { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
+    let replaced = if replace { fs::metadata(&path).ok() } else { None };
+    if replaced.as_ref().is_some_and(|it| !it.is_file()) {
+        return Err(io::Error::other("something that is no regular file has this name").into());
+    }
+    let parent = folder_of(&path);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".irnext-").suffix(".part");
+    // The process's umask takes its bits off this; the default would be private to the user.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(parent)?;
+    fill(file.as_file_mut())?;
+    if let Some(replaced) = replaced {
+        file.as_file().set_permissions(replaced.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    let kept = if replace { file.persist(&path) } else { file.persist_noclobber(&path) };
+    kept.map_err(|error| error.error)?;
+    // The rename is only sure to outlive a power cut once the folder is on the disk too. Not every system lets a folder
+    // be synced, and the file itself is whole either way.
+    #[cfg(unix)]
+    let _ = File::open(parent).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// The folder that a file lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
