@@ -22,7 +22,7 @@ const ACROSS = 8u;
 @if(narrow) const DEPTH = 1u;
 @if(!narrow) const DEPTH = 2u;
 const TILES = ACROSS * DOWN;
-// An invocation multiplies every so manieth tile.
+// From one tile of an invocation to its next.
 const APART = TILES / 8u;
 
 // Transformed inputs [place][input block][tile], or products [place][tile of a quarter][output block].
@@ -34,8 +34,7 @@ fn slot(place: u32, depth: u32, tile: u32) -> u32 {
     return place * EACH + ((depth * TILES + tile) ^ (place % 2u * 4u));
 }
 
-// A block of the pixel at (y, x) and of the one in another row, times its sign, below it; zero outside and beyond the last
-// block.
+// The sum of a block of the pixel at (y, x) and of that in another row times a sign; zero outside and beyond the last block.
 fn pair(y: u32, other: u32, sign: f32, x: u32, block: u32) -> vec4<f32> {
     // Unsigned: a coordinate left of or above the map wraps to a large one.
     let inside = x < params.in_width && block < params.in_blocks;

@@ -128,13 +128,12 @@ pub fn main() -> ExitCode {
 /// Prints what clap has to say in place of a command: help, the version, or what is wrong with the command line.
 fn answered(answer: &clap::Error) -> ExitCode {
     match answer.print() {
-        Ok(()) => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
         // What is wrong with a command line goes to standard error; where that is full, the exit code must do.
-        Err(_) if answer.use_stderr() => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
-        Err(error) => {
+        Err(error) if !answer.use_stderr() => {
             say!("irnext: {}", output::failed(&error));
             ExitCode::FAILURE
         }
+        _ => u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Standard output, and standard error. The first may be full, or a pipe that broke: then a command ends with an error line, never with a panic
-//! as from `println!`. A reader that has seen enough ends the program quietly where the system does that: see `main`.
+//! Standard output and standard error. The first may be full, or a pipe that broke: then a command ends with an error line,
+//! never with a panic as from `println!`. A reader that has seen enough ends the program quietly where the system does
+//! that: see `main`. Where the second can't be written, the work goes on.
 
 use super::Failure;
 use std::fmt::Arguments;

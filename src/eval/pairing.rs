@@ -1,7 +1,7 @@
 //! Which ground truth belongs to which degraded picture, by their names.
 
 use crate::photo::Format;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -37,7 +37,7 @@ pub(super) fn pair(root: &Path, input: &Path, target: &Path) -> Paired {
         (1, Some(key)) if targets.len() == 1 && inputs.values().all(|same| same.len() == 1) => Some(key.clone()),
         _ => None,
     };
-    let mut used = Vec::new();
+    let mut used = HashSet::new();
     let mut paired = Paired::default();
     for (key, path) in inputs.into_iter().flat_map(|(key, same)| same.into_iter().map(move |path| (key.clone(), path)))
     {
@@ -50,7 +50,7 @@ pub(super) fn pair(root: &Path, input: &Path, target: &Path) -> Paired {
         let same = &targets[&found];
         let target = same.iter().find(|target| target.extension() == path.extension()).unwrap_or(&same[0]).clone();
         paired.pairs.push(Pair { name, input: path, target: target.clone(), baseline: None });
-        used.push(target);
+        used.insert(target);
     }
     paired.unused_targets = targets.into_values().flatten().filter(|target| !used.contains(target)).collect();
     paired
