@@ -510,6 +510,8 @@ fn exit_codes_are_those_of_the_table() {
         &["a.png", "--video"],
         &["a.png", "-", "-o", "out"],
         &["a.png", "-o", "c.gif"],
+        &["a.png", "-o", "c.pgn"],
+        &["-", "--video", "--quality", "80"],
     ] {
         assert_eq!(code(wrong).0, Some(2), "{wrong:?}");
     }

@@ -139,6 +139,32 @@ fn restore_says_which_tasks_there_are_unless_told_one() {
     let small = std::fs::metadata(&out).expect("is there").len();
     restore(&["--quality", "100"]);
     assert!(small < std::fs::metadata(&out).expect("is there").len(), "a number is the file's quality");
+    let lossless = folder.path().join("out.png");
+    let done = irnext(&["restore", text(&tiny), "-o", text(&lossless), "--quality", "20"]);
+    assert!(String::from_utf8_lossy(&done.stderr).contains("--quality 20 changes nothing"));
+}
+
+#[test]
+fn going_on_makes_the_comparisons_that_are_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (tiny, out) = (folder.path().join("tiny.png"), folder.path().join("out"));
+    image::RgbImage::from_pixel(40, 33, image::Rgb([90, 120, 150])).save(&tiny).expect("writes");
+    let restore = |more: &[&str]| {
+        // A variable that is set to nothing chooses no device.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_irnext"));
+        command.env("IRNEXT_DEVICE", "").args(["restore", text(&tiny), "-o", text(&out), "--quiet", "--no-tune"]);
+        let done = command.args(more).output().expect("starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    restore(&[]);
+    let (picture, comparison) = (out.join("tiny.png"), out.join("tiny.before-after.png"));
+    let written = |path: &std::path::Path| std::fs::metadata(path).and_then(|about| about.modified()).ok();
+    let (first, none) = (written(&picture), written(&comparison));
+    restore(&["--skip-existing", "--compare", "side"]);
+    let second = written(&comparison);
+    assert!(first.is_some() && none.is_none() && second.is_some());
+    restore(&["--skip-existing", "--compare", "side"]);
+    assert_eq!((written(&picture), written(&comparison)), (first, second), "what is there stays");
 }
 
 #[test]

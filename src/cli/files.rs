@@ -28,7 +28,7 @@ pub struct Job {
 pub struct Naming {
     /// Outputs that exist may be replaced.
     pub overwrite: bool,
-    /// Pictures whose output exists are left out.
+    /// Pictures whose outputs exist are left out.
     pub skip_existing: bool,
     /// The format of all outputs, which then have its extension.
     pub format: Option<Format>,
@@ -124,9 +124,15 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
     check(&jobs, naming)?;
     let all = jobs.len();
     if naming.skip_existing {
-        jobs.retain(|job| !matches!(&job.output, Output::Path(path) if exists(path)));
+        jobs.retain(|job| !is_done(job));
     }
     Ok(Plan { skipped: all - jobs.len(), jobs, warnings, unread })
+}
+
+/// Whether everything that the job makes is there.
+fn is_done(job: &Job) -> bool {
+    let Output::Path(output) = &job.output else { return false };
+    std::iter::once(output).chain(&job.comparison).all(|path| exists(path))
 }
 
 fn to_stdout(found: &Found, naming: &Naming) -> Result<Job, FilesError> {
@@ -149,7 +155,9 @@ fn job(found: &Found, output: PathBuf, naming: &Naming) -> Job {
 
 fn into_path(found: &[Found], out: &Path, naming: &Naming) -> Result<Vec<Job>, FilesError> {
     let slash = out.as_os_str().as_encoded_bytes().last().is_some_and(|&b| b == b'/' || b == MAIN_SEPARATOR as u8);
-    if !slash && !out.is_dir() && names_a_picture(out) {
+    // A name with an ending for one picture is meant for a file, known or mistyped.
+    let one_into_file = matches!(found, [one] if !one.from_folder) && out.extension().is_some();
+    if !slash && !out.is_dir() && (names_a_picture(out) || one_into_file) {
         let [one] = found else { return Err(FilesError::ManyIntoOne(found.len(), out.display().to_string())) };
         if one.from_folder {
             return Err(FilesError::FolderIntoFile(out.to_owned()));
@@ -304,6 +312,9 @@ mod tests {
         assert_eq!(ways(&root, &["a.png"], "new").unwrap(), ["a.png > new/a.png"]);
         assert_eq!(ways(&root, &["a.png"], "new.png/").unwrap(), ["a.png > new.png/a.png"]);
         assert!(matches!(ways(&root, &["a.png"], "b.gif"), Err(FilesError::UnknownOutput(_))));
+        assert!(matches!(ways(&root, &["a.png"], "b.pgn"), Err(FilesError::UnknownOutput(_))));
+        assert_eq!(ways(&root, &["a.png"], "new.v2/").unwrap(), ["a.png > new.v2/a.png"]);
+        assert_eq!(ways(&root, &["a.png", "out/b.png"], "new.v2").unwrap().len(), 2);
         assert!(matches!(ways(&root, &["a.png"], "none/b.png"), Err(FilesError::NoFolder(_))));
         assert!(matches!(ways(&root, &["a.png"], "a.png/b"), Err(FilesError::NotAFolder(_))));
     }
@@ -424,7 +435,13 @@ mod tests {
         let jobs = plan("b.jpg", &naming).unwrap().jobs;
         assert_eq!(jobs[0].comparison, Some(at(&root, "b.before-after.jpg")));
         assert!(matches!(plan("out", &naming), Err(FilesError::Exists { .. })));
-        assert_eq!(plan("out", &Naming { skip_existing: true, ..naming.clone() }).unwrap().jobs.len(), 1);
+        let going_on = Naming { skip_existing: true, ..naming.clone() };
+        assert_eq!(plan("out", &going_on).unwrap().jobs.len(), 1);
+        // A picture is done when its comparison is there too.
+        fs::write(at(&root, "out/a.png"), b"").unwrap();
+        assert_eq!(plan("out", &going_on).unwrap().skipped, 1);
+        fs::remove_file(at(&root, "out/a.before-after.png")).unwrap();
+        assert_eq!(plan("out", &going_on).unwrap().jobs.len(), 1);
         let stdout = super::plan(&[at(&root, "a.png")], Some(Path::new("-")), &naming);
         assert!(matches!(stdout, Err(FilesError::CompareStdout)));
     }

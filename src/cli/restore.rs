@@ -120,6 +120,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if total == 0 {
         return Ok(whole);
     }
+    if let Some(number) = arguments.file_quality()
+        && !plan.jobs.iter().any(|job| job.format.is_lossy())
+    {
+        progress.note(&format!("--quality {number} changes nothing: what is written is lossless"));
+    }
     let (told, quiet) = (progress.clone(), arguments.quiet);
     let restorer = arguments.restorer()?.with_notice(move |line| {
         if !quiet {
@@ -186,6 +191,11 @@ impl Arguments {
         Adjustments { every_turn: self.tta, strength: self.strength }
     }
 
+    /// The number that `--quality` was given, which is for files.
+    pub(super) fn file_quality(&self) -> Option<u8> {
+        quality::of_file(&self.model.quality)
+    }
+
     pub(super) fn limits(&self) -> Limits {
         Limits { max_pixels: self.max_pixels }
     }
@@ -246,7 +256,7 @@ impl Arguments {
         (restored, comparison): &(Photo, Option<Photo>),
         done: &AtomicUsize,
     ) -> Result<(), Failure> {
-        let quality = quality::of_file(&self.model.quality).unwrap_or(FILE_QUALITY);
+        let quality = self.file_quality().unwrap_or(FILE_QUALITY);
         let encode = |photo: &Photo| photo.encode(job.format, quality).map_err(|error| named(job, &error));
         let bytes = encode(restored)?;
         let comparison = job.comparison.as_ref().zip(comparison.as_ref());
@@ -254,16 +264,12 @@ impl Arguments {
         let _whole = interrupt::writing();
         let mut made = None;
         if let Some((path, bytes)) = comparison {
-            create_parent(path)?;
             let there = path.symlink_metadata().is_ok();
-            // With --skip-existing, one that is there from an interrupted run stays.
-            if !(there && self.skip_existing) {
-                self.put(path, &bytes)?;
-                made = Some(path).filter(|_| !there);
-            }
+            self.put(path, &bytes)?;
+            made = Some(path).filter(|_| !there);
         }
         let written = match &job.output {
-            Output::Path(path) => create_parent(path).map_err(Failure::from).and_then(|()| self.put(path, &bytes)),
+            Output::Path(path) => self.put(path, &bytes),
             Output::Stdout => output::bytes(&bytes),
         };
         if let (Err(_), Some(comparison)) = (&written, made) {
@@ -276,6 +282,11 @@ impl Arguments {
     }
 
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        // What an earlier run left of a picture's two files stays.
+        if self.skip_existing && path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        create_parent(path)?;
         let written = if self.overwrite { write_atomic(path, bytes) } else { write_new(path, bytes) };
         Ok(written?)
     }

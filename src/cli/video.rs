@@ -17,6 +17,11 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
     if !arguments.is_filter() {
         return Err(wrong("--video goes from standard input to standard output: irnext restore - --video"));
     }
+    if let Some(number) = arguments.file_quality() {
+        return Err(wrong(format!(
+            "--quality {number} is a file's compression, and raw video has none; give it to ffmpeg"
+        )));
+    }
     let reader = BufReader::with_capacity(BUFFER, stdin());
     let mut reader = VideoReader::new(reader, arguments.limits().max_pixels)?;
     let header = reader.header().clone();

@@ -21,7 +21,8 @@ impl FromStr for AdapterChoice {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "auto" => Ok(Self::Auto),
+            // A variable that is set to nothing is as good as not set.
+            "auto" | "" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             number => number
                 .parse()

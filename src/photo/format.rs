@@ -28,6 +28,11 @@ impl Format {
     /// The formats that are read.
     pub const READ: [Format; 5] = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp];
 
+    /// Whether what is written loses something, so that a quality means something.
+    pub fn is_lossy(self) -> bool {
+        matches!(self, Format::Jpeg | Format::Avif)
+    }
+
     /// The format a file of this name is written in, by its extension in either case.
     pub fn from_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {

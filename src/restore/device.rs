@@ -256,5 +256,9 @@ fn describe(frame: Frame, plan: &BandPlan, time: Option<Duration>) -> String {
 /// Bytes, to be read by people.
 pub(super) fn size(bytes: u64) -> String {
     let mebibytes = bytes as f64 / f64::from(1 << 20);
-    if mebibytes >= 1024.0 { format!("{:.2} GiB", mebibytes / 1024.0) } else { format!("{mebibytes:.1} MiB") }
+    match mebibytes {
+        1024.0.. => format!("{:.2} GiB", mebibytes / 1024.0),
+        0.1.. => format!("{mebibytes:.1} MiB"),
+        _ => format!("{:.1} KiB", mebibytes * 1024.0),
+    }
 }
