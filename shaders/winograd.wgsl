@@ -230,12 +230,13 @@ fn main(
     let inputs_at = group.x * PLACES * (in_stride + 256u);
     let products_at = inputs_at + PLACES * in_stride;
     for (var start = params.first_tile + group.x * 32u; start < params.end_tile; start += groups.x * 32u) {
-        // What pads the last tiles is computed and never stored.
-        for (var turn = 0u; turn < 4u; turn++) {
-            let t = turn * 8u + lane;
-            let y = (start + t) / across * MADE - 1u;
-            let x = (start + t) % across * MADE - 1u;
-            transform_tile(y, x, inputs_at + t, in_stride);
+        let end = min(start + 32u, params.end_tile);
+        // Up to an end that no compiler knows: four copies of what is long already would leave the instructions' cache.
+        // What pads the last tiles is multiplied, whatever it is, and never stored.
+        for (var tile = start + lane; tile - lane < end; tile += 8u) {
+            let y = tile / across * MADE - 1u;
+            let x = tile % across * MADE - 1u;
+            transform_tile(y, x, inputs_at + tile - start, in_stride);
         }
         for (var out_group = 0u; out_group < out_groups; out_group++) {
             for (var place = 0u; place < PLACES; place++) {
@@ -330,10 +331,10 @@ fn main(
             if (block < params.out_blocks) {
                 let shift = bias_of(block);
                 @if(sums) var sum = vec4<f32>();
-                for (var t = 0u; t < min(32u, params.end_tile - start); t++) {
-                    let y = (start + t) / across * MADE;
-                    let x = (start + t) % across * MADE;
-                    finish_tile(y, x, block, shift, products_at + t * 8u + lane, 256u);
+                for (var tile = start; tile < end; tile++) {
+                    let y = tile / across * MADE;
+                    let x = tile % across * MADE;
+                    finish_tile(y, x, block, shift, products_at + (tile - start) * 8u + lane, 256u);
                     @if(sums) { sum += gathered; }
                     @if(sums) { gathered = vec4<f32>(); }
                 }

@@ -20,7 +20,7 @@ fn a_profile_accounts_for_every_dispatch() {
         let roofline = Roofline::measure(&gpu).expect("measures");
         assert!(roofline.gigabytes_per_second > 0.0 && roofline.gigabytes_per_second.is_finite(), "{kind}");
         assert!(roofline.gflops_f32 > 0.0 && roofline.gflops().is_finite(), "{kind}");
-        assert_eq!(roofline.gflops_f16.is_some(), gpu.native_f16, "{kind}");
+        assert_eq!(roofline.gflops_f16.is_some(), gpu.dialect.native_f16, "{kind}");
 
         let profile = Profile::measure(session.session(), roofline, 2).expect("measures");
         let plan = session.session().plan();

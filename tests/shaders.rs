@@ -1,7 +1,7 @@
 //! Without a GPU: every variant of every kernel composes, passes naga's validation, and is translated to SPIR-V (Vulkan),
 //! MSL (Metal), HLSL (DX12) and GLSL, with native half precision and without.
 
-use irnext::gpu::Variant;
+use irnext::gpu::{Dialect, Variant};
 use irnext::kernels::{KERNELS, PROBES, shaders};
 use naga::back;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -107,8 +107,8 @@ fn every_variant_validates_and_translates() {
         let variants = (kernel.variants)();
         assert!(!variants.is_empty(), "{} lists no variant", kernel.name);
         for variant in variants {
-            for (native_f16, words64) in [(false, false), (true, false), (false, true), (true, true)] {
-                let source = shaders.compose(&variant, native_f16, words64).unwrap_or_else(|e| panic!("{e}"));
+            for dialect in Dialect::ALL {
+                let source = shaders.compose(&variant, dialect).unwrap_or_else(|e| panic!("{e}"));
                 let (module, info) = validated(&variant, &source);
                 for target in ["spirv", "msl", "hlsl", "glsl"] {
                     // Where naga lacks a feature altogether, it panics.
@@ -121,7 +121,7 @@ fn every_variant_validates_and_translates() {
                         }
                         (Err(_), Some(reason)) => *refused.entry(reason).or_default() += 1,
                         (Err(error), None) => {
-                            panic!("{variant} (native f16: {native_f16}, words64: {words64}) in {target}: {error}")
+                            panic!("{variant} ({dialect:?}) in {target}: {error}")
                         }
                         (Ok(_), Some(reason)) => panic!("{variant} translates to {target} although {reason}"),
                     }

@@ -5,7 +5,7 @@ use super::output::{self, print_line, say};
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{PASSES, Plan, assign_elements, compile, optimise, required, stages};
-use crate::gpu::{Gpu, Shaders};
+use crate::gpu::{Dialect, Gpu, Shaders};
 use crate::graph::Graph;
 use crate::kernels::{Target, shaders};
 use crate::model::Model;
@@ -187,7 +187,7 @@ impl Aim {
         for step in plan.steps.iter().filter(|_| !self.shaders.embedded()) {
             match &self.gpu {
                 Some(gpu) => drop(gpu.pipeline(&step.variant)?),
-                None => drop(self.shaders.compose(&step.variant, false, false)?),
+                None => drop(self.shaders.compose(&step.variant, Dialect::default())?),
             }
         }
         Ok(())

@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let profile = Profile {
         network: model.config.to_string(),
         precision: match options.precision {
-            Element::F16 if gpu.native_f16 => "f16, native".into(),
+            Element::F16 if gpu.dialect.native_f16 => "f16, native".into(),
             Element::F16 => "f16, packed".into(),
             Element::F32 => "f32".into(),
         },

@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn precision_name(executor: &Executor, precision: Element) -> String {
     match executor {
-        Executor::Gpu(gpu) if precision == Element::F16 && gpu.native_f16 => "f16, native".into(),
+        Executor::Gpu(gpu) if precision == Element::F16 && gpu.dialect.native_f16 => "f16, native".into(),
         Executor::Gpu(_) if precision == Element::F16 => "f16, packed".into(),
         Executor::Gpu(_) => "f32".into(),
         Executor::Cpu(_) => "f32".into(),

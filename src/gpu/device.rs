@@ -1,8 +1,9 @@
 //! An open device: its queue, its limits, its pipelines, and what went wrong on it.
 
+use super::dialect::prefers_words64;
 use super::memory::Taken;
 use super::pipeline_cache::KeptPipelines;
-use super::{Buffer, Ledger, Preferences, ShaderError, Shaders, Variant, describe, preferences};
+use super::{Buffer, Dialect, Ledger, Preferences, ShaderError, Shaders, Variant, describe, preferences};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,10 +86,8 @@ pub struct Gpu {
     pub limits: Limits,
     /// What its buffers take.
     pub memory: Arc<Ledger>,
-    /// Whether shaders may use native half precision.
-    pub native_f16: bool,
-    /// Whether shaders read and write two words as one of 64 bits.
-    pub words64: bool,
+    /// How its shaders read, write and round.
+    pub dialect: Dialect,
     /// Whether passes can be timed.
     pub timestamps: bool,
     /// Lanes of every subgroup, where shaders may use subgroups and all have as many.
@@ -137,8 +136,8 @@ impl Gpu {
                 wanted |= Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
             }
         }
-        // Software drivers take as long over a word of 64 bits as over one of 32.
-        if info.device_type == wgpu::DeviceType::Cpu && limits == adapter.limits() {
+        let own_limits = limits == adapter.limits();
+        if own_limits && prefers_words64(adapter) {
             wanted |= Features::SHADER_INT64;
         }
         let features = adapter.features() & wanted;
@@ -180,8 +179,13 @@ impl Gpu {
             name,
             limits,
             memory: Arc::default(),
-            native_f16: features.contains(Features::SHADER_F16),
-            words64: features.contains(Features::SHADER_INT64),
+            dialect: Dialect {
+                native_f16: features.contains(Features::SHADER_F16),
+                words64: features.contains(Features::SHADER_INT64),
+                whole_rounding: own_limits
+                    && info.device_type == wgpu::DeviceType::Cpu
+                    && !features.contains(Features::SHADER_F16),
+            },
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             subgroup: (features.contains(Features::SUBGROUP) && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
@@ -223,7 +227,7 @@ impl Gpu {
         if let Some(pipeline) = pipelines.get(variant) {
             return Ok(Arc::clone(pipeline));
         }
-        let source = self.shaders.compose(variant, self.native_f16, self.words64)?;
+        let source = self.shaders.compose(variant, self.dialect)?;
         let internal = self.device.push_error_scope(ErrorFilter::Internal);
         let validation = self.device.push_error_scope(ErrorFilter::Validation);
         let descriptor = wgpu::ShaderModuleDescriptor {

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod device;
+mod dialect;
 mod memory;
 mod pipeline_cache;
 mod preferences;
@@ -9,6 +10,7 @@ mod shader;
 
 pub use adapter::{AdapterChoice, Backing, adapters, choose, describe};
 pub use device::{Gpu, GpuError, Matrices, UPLOAD_BYTES};
+pub use dialect::Dialect;
 pub use memory::{Buffer, Ledger};
 pub use preferences::Preferences;
 pub use shader::{ShaderError, Shaders, Variant};

@@ -1,5 +1,6 @@
 //! WGSL out of files: imports and conditional parts resolved by `wesl`, numbers left to `override` constants.
 
+use super::Dialect;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -123,11 +124,11 @@ impl Shaders {
         super::preferences::fingerprint(texts.flat_map(|text| text.bytes().chain([0])))
     }
 
-    /// Standard WGSL for a variant; half precision native or packed in words, words of 64 bits where they help or not.
+    /// Standard WGSL for a variant in a device's dialect.
     ///
     /// # Errors
     /// When the file is unknown, an import doesn't resolve, or the text doesn't parse.
-    pub fn compose(&self, variant: &Variant, native_f16: bool, words64: bool) -> Result<String, ShaderError> {
+    pub fn compose(&self, variant: &Variant, dialect: Dialect) -> Result<String, ShaderError> {
         let failed = |reason: String| ShaderError::Compose { variant: variant.to_string(), reason };
         let mut resolver = VirtualResolver::new();
         for (path, source) in &self.sources {
@@ -138,8 +139,9 @@ impl Shaders {
         for feature in &variant.features {
             features.flags.insert((*feature).to_string(), wesl::Feature::Enable);
         }
-        features.flags.insert("native_f16".into(), native_f16.into());
-        features.flags.insert("words64".into(), words64.into());
+        for (feature, on) in dialect.features() {
+            features.flags.insert(feature.into(), on.into());
+        }
         // Left to naga, which knows what wgpu adds to the language and checks every shader.
         let options = CompileOptions { features, validate: false, ..CompileOptions::default() };
         let root = module(variant.shader).map_err(&failed)?;

@@ -37,7 +37,7 @@ impl Roofline {
     /// # Errors
     /// When the device fails, or refuses a probe.
     pub fn measure(gpu: &Arc<Gpu>) -> Result<Self, RunError> {
-        let gflops_f16 = if gpu.native_f16 { Some(multiply_adds(gpu, true)?) } else { None };
+        let gflops_f16 = if gpu.dialect.native_f16 { Some(multiply_adds(gpu, true)?) } else { None };
         Ok(Self { gigabytes_per_second: copy(gpu)?, gflops_f32: multiply_adds(gpu, false)?, gflops_f16 })
     }
 

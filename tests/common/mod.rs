@@ -1,7 +1,7 @@
 //! What the tests of a device share.
 #![allow(dead_code, reason = "each test uses some of it")]
 
-use irnext::gpu::{Gpu, adapters, describe};
+use irnext::gpu::{Dialect, Gpu, adapters, describe};
 use irnext::kernels::shaders;
 use std::sync::{Arc, OnceLock};
 
@@ -20,8 +20,9 @@ impl Devices {
     pub fn all(&self) -> Vec<(&'static str, Arc<Gpu>)> {
         let native = self.native.iter().map(|gpu| ("native f16", Arc::clone(gpu)));
         let packed = [("packed f16", Arc::clone(&self.packed))];
-        assert!(!self.weak.words64, "WebGPU has no words of 64 bits");
-        let words = self.packed.words64.then(|| ("packed f16 in words of 32 bits", Arc::clone(&self.weak)));
+        assert_eq!(self.weak.dialect, Dialect::default(), "WebGPU has no words of 64 bits");
+        let words =
+            (self.packed.dialect != self.weak.dialect).then(|| ("packed f16 as WebGPU has it", Arc::clone(&self.weak)));
         native.chain(packed).chain(words).collect()
     }
 }
@@ -45,10 +46,10 @@ pub fn devices() -> &'static Devices {
         );
         let weak = Arc::new(Gpu::open_with(&adapter, shaders(), false, limits).expect("opens with WebGPU's limits"));
         let native = Gpu::open_with(&adapter, shaders(), true, adapter.limits()).expect("opens");
-        if !native.native_f16 {
+        if !native.dialect.native_f16 {
             not_tested(&describe(&adapter), "native half precision (no SHADER_F16)");
         }
-        Devices { native: native.native_f16.then(|| Arc::new(native)), packed, weak }
+        Devices { native: native.dialect.native_f16.then(|| Arc::new(native)), packed, weak }
     })
 }
 
