@@ -40,8 +40,8 @@ trap 'rm -rf "$work"' EXIT
 export IRNEXT_CACHE=$work/cache # what was tuned before is no part of this
 
 "$program" devices --json >"$work/devices"
-adapter=$("$program" profile --device "$device" --width 8 --blocks 1 --size 64x64 --runs 1 --json 2>"$work/why" |
-  sed -n 's/^    "adapter": "\(.*\)",$/\1/p')
+adapter=$("$program" profile --device "$device" --width 8 --blocks 1 --size 64x64 --runs 1 --no-tune --json 2>"$work/why" |
+  sed -n 's/^    "adapter": "\(.*\)",$/\1/p') || true
 [ -n "$adapter" ] || { echo "no device $device: $(cat "$work/why")" >&2; exit 1; }
 name=$(printf %s "$adapter" | tr '[:upper:]' '[:lower:]' | tr -cs '[:alnum:].' - | sed 's/^-//; s/-$//' | cut -c 1-100)
 echo "$adapter" >&2

@@ -459,14 +459,11 @@ fn few_channels_have_their_own_kernel() {
     }
 }
 
-/// Where this program rounds to half precision itself (software drivers), it rounds as the standard says: ties, numbers
-/// without an exponent, overflow, infinities, NaN.
+/// Where half precision is packed, this program rounds to it, and as the standard says: ties, numbers without an exponent,
+/// overflow, infinities, NaN.
 #[test]
 fn halves_are_rounded_to_the_nearest() {
     let gpu = &devices().packed;
-    if !gpu.dialect.whole_rounding {
-        return common::not_tested(&gpu.name, "rounding to half precision (the driver does it)");
-    }
     let shape = Shape::new(64, 256, 4);
     let mut graph = Graph::default();
     let inputs = ["a", "b"].map(|name| graph.input(name, shape, false));

@@ -5,6 +5,16 @@ mod common;
 mod on_device;
 
 use common::devices;
+use irnext::compile::{CHOICES, alone, assign_elements, candidates, key, optimise};
+use irnext::gpu::{Gpu, Preferences, adapters};
+use irnext::graph::NodeId;
+use irnext::kernels::shaders;
+use irnext::model::{Activation, Config, MeanKind};
+use irnext::run::{objection, target, tune};
+use irnext::tensor::Element;
+use irnext::verify::random::random_model;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[test]
 fn checks_are_kept_and_a_broken_file_is_made_anew() {
@@ -76,4 +86,73 @@ fn pipelines_are_kept_for_the_next_start() {
     std::fs::write(file, &bytes[..bytes.len() / 2]).expect("writes");
     assert_eq!(restore("third.png"), first);
     assert_eq!(std::fs::read(file).expect("reads").len(), bytes.len());
+}
+
+/// No kernel that computes what it should is demoted, on any of the graphs that are checked on a GPU.
+#[test]
+fn sound_kernels_have_nothing_against_them() {
+    for (kind, gpu) in devices().all() {
+        for precision in [Element::F16, Element::F32] {
+            for kernel in CHOICES {
+                let objection = objection(&gpu, kernel, precision, true).expect("runs");
+                // Its lanes, or its matrices, aren't there.
+                let absent = objection.as_deref() == Some("computes nothing here");
+                assert!(objection.is_none() || absent, "{kernel} in {precision} ({kind}): {objection:?}");
+                assert!(
+                    !absent || !["conv2d", "conv2d_shared", "winograd_shared"].contains(kernel),
+                    "{kernel} ({kind})"
+                );
+            }
+        }
+    }
+}
+
+/// What there is no room for is left untimed, and the budget ends it.
+#[test]
+fn tuning_gets_by_on_little_memory_and_in_its_time() {
+    // A device of its own: budgets and preferences are a device's.
+    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
+    let adapter = adapters().into_iter().nth(index).expect("devices() found it");
+    let model = random_model(Config::new(8, 1, Activation::Tanh, MeanKind::Global));
+    let graph = optimise(&model.graph(256, 256).expect("builds")).expect("passes");
+    let open = |bytes| {
+        let gpu = Arc::new(Gpu::open(&adapter, shaders()).expect("opens"));
+        gpu.memory.set_budget(bytes);
+        gpu
+    };
+    let tuned = |bytes, budget| {
+        let mut known = Preferences::default();
+        let warnings = tune(&open(bytes), &graph, Element::F16, budget, &mut known).expect("gets by");
+        assert!(warnings.is_empty(), "{warnings:?}");
+        known.fastest
+    };
+    assert!(tuned(u64::MAX, Duration::ZERO).is_empty());
+    let (few, all) = (tuned(3 << 20, Duration::from_secs(60)), tuned(1 << 30, Duration::from_secs(60)));
+    let kinds = irnext::run::kinds(&graph, Element::F16, &target(&open(1 << 30), false));
+    let several = kinds.iter().filter(|kind| kind.candidates.len() > 1).count();
+    assert!(!few.is_empty() && few.len() < several, "{few:?}");
+    assert_eq!(all.len(), several, "{all:?}");
+}
+
+/// What a kernel is timed on keeps the kind of its convolution, with fewer rows.
+#[test]
+fn rows_are_left_out_of_what_is_too_large() {
+    let model = random_model(Config::new(8, 1, Activation::Tanh, MeanKind::Global));
+    let mut graph = model.graph(96, 64).expect("builds");
+    assign_elements(&mut graph, Element::F16);
+    let target = target(&devices().packed, false);
+    for id in (0..graph.nodes.len()).map(NodeId).filter(|&id| key(&graph, Element::F16, id).is_some()) {
+        let node = graph.node(id);
+        let mut small = alone(&graph, Element::F16, &[id], 1000).expect("builds");
+        let largest = small.nodes.iter().map(|node| node.shape.pixels()).max().expect("has nodes");
+        let all = node.inputs.iter().chain([&id]).map(|&id| graph.node(id).shape.pixels()).max().expect("has maps");
+        assert!(largest <= 1000.min(all) && 2 * largest > 1000.min(all), "{}: {largest} of {all}", node.name);
+        assign_elements(&mut small, Element::F16);
+        let last = NodeId(small.nodes.len() - 1);
+        let [of_all, of_small] =
+            [(&graph, id), (&small, last)].map(|(graph, id)| candidates(graph, Element::F16, &target, id));
+        assert_eq!(of_all, of_small, "{}", node.name);
+        let whole = alone(&graph, Element::F16, &[id], usize::MAX).expect("builds");
+        assert_eq!(whole.nodes.last().map(|node| node.shape), Some(node.shape));
+    }
 }

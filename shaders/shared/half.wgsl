@@ -30,20 +30,15 @@ fn decode(stored: Stored) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(stored.x), unpack2x16float(stored.y));
 }
 
-@if(!native_f16 && !words64 && whole_rounding)
+@if(!native_f16 && !words64)
 fn encode(value: vec4<f32>) -> Stored {
     let halves = halves(value);
     return vec2<u32>(halves.x | (halves.y << 16u), halves.z | (halves.w << 16u));
 }
 
-@if(!native_f16 && !words64 && !whole_rounding)
-fn encode(value: vec4<f32>) -> Stored {
-    return vec2<u32>(pack2x16float(value.xy), pack2x16float(value.zw));
-}
-
-// Half-precision bits, rounded to the nearest, ties to even. What pack2x16float does, without the branches by magnitude
-// that software drivers make of it.
-@if(!native_f16 && whole_rounding)
+// Half-precision bits, rounded to the nearest, ties to even. pack2x16float may round either way (some GPUs round towards
+// zero, and sixty layers of that add up), and software drivers make branches by magnitude of it.
+@if(!native_f16)
 fn halves(value: vec4<f32>) -> vec4<u32> {
     let bits = bitcast<vec4<u32>>(value);
     let size = bits & vec4<u32>(0x7fffffffu);
@@ -76,13 +71,8 @@ fn decode_pair(stored: Pair) -> vec2<f32> {
     return unpack2x16float(stored);
 }
 
-@if(!native_f16 && whole_rounding)
+@if(!native_f16)
 fn encode_pair(value: vec2<f32>) -> Pair {
     let halves = halves(vec4<f32>(value, vec2<f32>()));
     return halves.x | (halves.y << 16u);
-}
-
-@if(!native_f16 && !whole_rounding)
-fn encode_pair(value: vec2<f32>) -> Pair {
-    return pack2x16float(value);
 }

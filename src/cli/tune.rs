@@ -10,7 +10,7 @@ use crate::gpu::{AdapterChoice, Preferences, adapters};
 use crate::model::{Activation, MeanKind};
 use crate::reference;
 use crate::restore::{Executor, Options, padded_size};
-use crate::run::{kinds, prepare, sample, target, time};
+use crate::run::{by, inputs, kinds, least_time, prepare, sample, target};
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::Error;
 use clap::Args;
@@ -78,21 +78,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         if kind.nodes.len() > 1 {
             gpu.prefer(known.clone());
         }
-        let sample = sample(&graph, precision, kind)?;
-        let inputs: Vec<FeatureMap<f64>> = sample.1.iter().map(FeatureMap::cast).collect();
-        let truth = reference::execute(&sample.0, &inputs)?.swap_remove(0);
-        let flops = 2 * sample.0.multiply_adds();
+        let sample = sample(&graph, precision, kind, usize::MAX)?;
+        let inputs = inputs(&sample);
+        let exact: Vec<FeatureMap<f64>> = inputs.iter().map(FeatureMap::cast).collect();
+        let truth = reference::execute(&sample, &exact)?.swap_remove(0);
+        let flops = 2 * sample.multiply_adds();
         let from = rows.len();
         for kernel in &kind.candidates {
-            let timing = time(gpu, &sample, precision, kernel, budget)?;
-            let seconds = timing.time.as_secs_f64();
+            let session = match by(gpu, &sample, precision, kernel) {
+                Err(error) if error.is_of_one_kernel() => {
+                    say!("irnext: {}: `{kernel}` is left out: {error}", kind.key);
+                    continue;
+                }
+                session => session?,
+            };
+            let result = session.run(&inputs)?.swap_remove(0);
+            let seconds = least_time(&session, budget)?.as_secs_f64();
             rows.push(Row {
                 convolution: kind.key.clone(),
                 count: kind.count,
                 kernel,
                 microseconds: seconds * 1e6,
                 gflops: flops as f64 / seconds / 1e9,
-                rel_l2: Error::between(&timing.result.data, &truth.data).rel_l2,
+                rel_l2: Error::between(&result.data, &truth.data).rel_l2,
                 fastest: false,
             });
         }

@@ -58,6 +58,11 @@ pub enum GpuError {
 /// Bytes that one write brings to a device at most; the driver keeps a copy of so many until it is done.
 pub const UPLOAD_BYTES: u64 = 8 << 20;
 
+/// The most lanes that a subgroup has. For Metal wgpu names what any GPU might have; those with matrices have 32.
+fn most_lanes(info: &wgpu::AdapterInfo) -> u32 {
+    if info.backend == wgpu::Backend::Metal { 32 } else { info.subgroup_max_size }
+}
+
 /// Square cooperative matrices, and the subgroups that compute them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matrices {
@@ -86,7 +91,7 @@ pub struct Gpu {
     pub limits: Limits,
     /// What its buffers take.
     pub memory: Arc<Ledger>,
-    /// How its shaders read, write and round.
+    /// How its shaders read and write.
     pub dialect: Dialect,
     /// Whether passes can be timed.
     pub timestamps: bool,
@@ -136,8 +141,7 @@ impl Gpu {
                 wanted |= Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
             }
         }
-        let own_limits = limits == adapter.limits();
-        if own_limits && prefers_words64(adapter) {
+        if limits == adapter.limits() && prefers_words64(adapter) {
             wanted |= Features::SHADER_INT64;
         }
         let features = adapter.features() & wanted;
@@ -182,16 +186,13 @@ impl Gpu {
             dialect: Dialect {
                 native_f16: features.contains(Features::SHADER_F16),
                 words64: features.contains(Features::SHADER_INT64),
-                whole_rounding: own_limits
-                    && info.device_type == wgpu::DeviceType::Cpu
-                    && !features.contains(Features::SHADER_F16),
             },
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             subgroup: (features.contains(Features::SUBGROUP) && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
             matrix: matrix_side(adapter)
                 .filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SUBGROUP))
-                .map(|side| Matrices { side, lanes: info.subgroup_max_size }),
+                .map(|side| Matrices { side, lanes: most_lanes(&info) }),
             software: info.device_type == wgpu::DeviceType::Cpu,
             shaders,
             preferences: Mutex::default(),

@@ -1,4 +1,4 @@
-//! In which of several equal ways a device is given what shaders read, write and round.
+//! In which of several equal ways a device's shaders read and write.
 
 use wgpu::{Adapter, DeviceType};
 
@@ -9,23 +9,20 @@ pub struct Dialect {
     pub native_f16: bool,
     /// Two words are read and written as one of 64 bits.
     pub words64: bool,
-    /// What is packed is rounded by arithmetic on whole numbers, not by the driver, which branches by magnitude.
-    pub whole_rounding: bool,
 }
 
 impl Dialect {
     /// Every one that devices are given.
-    pub const ALL: [Self; 5] = [
-        Self { native_f16: false, words64: false, whole_rounding: false },
-        Self { native_f16: true, words64: false, whole_rounding: false },
-        Self { native_f16: false, words64: false, whole_rounding: true },
-        Self { native_f16: false, words64: true, whole_rounding: true },
-        Self { native_f16: true, words64: true, whole_rounding: false },
+    pub const ALL: [Self; 4] = [
+        Self { native_f16: false, words64: false },
+        Self { native_f16: true, words64: false },
+        Self { native_f16: false, words64: true },
+        Self { native_f16: true, words64: true },
     ];
 
     /// As WESL knows them.
-    pub(super) fn features(self) -> [(&'static str, bool); 3] {
-        [("native_f16", self.native_f16), ("words64", self.words64), ("whole_rounding", self.whole_rounding)]
+    pub(super) fn features(self) -> [(&'static str, bool); 2] {
+        [("native_f16", self.native_f16), ("words64", self.words64)]
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bands;
 mod flight;
+mod self_check;
 mod session;
 mod spill;
 mod tensors;
@@ -10,7 +11,8 @@ mod tune;
 
 pub use bands::{Bands, Sink, Source};
 pub use flight::Flight;
+pub use self_check::{inputs, objection};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};
-pub use tune::{Kind, Timing, explain, kinds, prepare, sample, time};
+pub use tune::{Kind, by, explain, kinds, least_time, prepare, sample, tune};

@@ -39,6 +39,19 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// Whether it is only that the device has too little memory, or binds too little at once.
+    pub fn is_for_want_of_room(&self) -> bool {
+        let plan = matches!(self, RunError::Plan(PlanError::Binding { .. } | PlanError::Arena { .. }));
+        plan || matches!(self, RunError::Gpu(GpuError::Memory { .. }))
+    }
+
+    /// Whether other kernels may do where this is what becomes of one.
+    pub fn is_of_one_kernel(&self) -> bool {
+        self.is_for_want_of_room() || matches!(self, RunError::Gpu(GpuError::Shader(_)))
+    }
+}
+
 struct Dispatch {
     pipeline: Arc<ComputePipeline>,
     bindings: BindGroup,

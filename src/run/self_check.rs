@@ -1,0 +1,173 @@
+//! Whether a kernel agrees with the plain one on this device, by small graphs that reach what it does in its several forms.
+
+use super::tune::{by, kinds};
+use super::{RunError, TensorSession, target};
+use crate::compile::{CHOICES, PlanError};
+use crate::gpu::{Gpu, GpuError};
+use crate::graph::{Activation, Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, GraphError, Op, TapWeights};
+use crate::kernels::Target;
+use crate::tensor::{Element, FeatureMap, Shape, Tensor};
+use std::sync::Arc;
+
+/// What speaks against a kernel on a device, if anything: that it disagrees with the plain one, or that the driver refuses
+/// it. On maps that fill neither its tiles nor its lanes; `thorough` on every graph that it computes, else on the first.
+/// Tests do that on software drivers, which compile slowly; a GPU may never have seen the kernel.
+///
+/// # Errors
+/// When the device fails.
+pub fn objection(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: bool) -> Result<Option<String>, RunError> {
+    let Some(kernel) = CHOICES.iter().copied().find(|choice| *choice == kernel) else { return Ok(None) };
+    let graphs = graphs(precision, &Target { prefer: Some(kernel), ..target(gpu, false) })?;
+    if graphs.is_empty() {
+        return Ok(Some("computes nothing here".into()));
+    }
+    for graph in graphs.iter().take(if thorough { graphs.len() } else { 1 }) {
+        let inputs = inputs(graph);
+        let found = match by(gpu, graph, precision, kernel).and_then(|session| session.run(&inputs)) {
+            Err(RunError::Gpu(GpuError::Shader(error))) => return Ok(Some(format!("is refused ({error})"))),
+            found => found?,
+        };
+        let plain = TensorSession::with_target(gpu, graph, precision, target(gpu, true))?.run(&inputs)?;
+        let (mut square, mut norm) = (0.0, 0.0);
+        for (&a, &b) in found[0].data.iter().zip(&plain[0].data) {
+            square += (f64::from(a) - f64::from(b)).powi(2);
+            norm += f64::from(b).powi(2);
+        }
+        // NaN fails.
+        let agrees = (square / norm).sqrt() <= precision.error_bound();
+        if !agrees {
+            return Ok(Some("disagrees with the plain kernel".into()));
+        }
+    }
+    Ok(None)
+}
+
+/// The graphs that the kernel which a target prefers computes.
+fn graphs(precision: Element, target: &Target) -> Result<Vec<Graph>, RunError> {
+    let all = [convolution(), transposed(), residual_block(), wide(), strided()];
+    let all: Vec<Graph> = all.into_iter().collect::<Result<_, _>>().map_err(PlanError::from)?;
+    let by_it =
+        |graph: &Graph| kinds(graph, precision, target).iter().any(|kind| Some(kind.choice.kernel) == target.prefer);
+    Ok(all.into_iter().filter(by_it).collect())
+}
+
+/// A 3×3 convolution with all that an epilogue can have.
+fn convolution() -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let weight = graph.weight("weight", values(&[24, 20, 3, 3], 0.1));
+    let bias = Some(graph.weight("bias", values(&[24], 1.0)));
+    let x = graph.input("x", Shape::new(11, 13, 20), false);
+    let residual = graph.input("residual", Shape::new(11, 13, 24), false);
+    let epilogue = Epilogue { gelu: true, residual: true };
+    let op = Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 1, padding: 1, epilogue });
+    let made = graph.push("convolution", op, &[x, residual])?;
+    graph.output("output", made, false);
+    Ok(graph)
+}
+
+fn residual_block() -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let x = graph.input("x", Shape::new(11, 21, 20), false);
+    let mut made = x;
+    for (shape, gelu) in [([24, 20, 3, 3], true), ([20, 24, 3, 3], false)] {
+        let weight = graph.weight("weight", values(&shape, 0.1));
+        let bias = Some(graph.weight("bias", values(&shape[..1], 1.0)));
+        let epilogue = Epilogue { gelu, residual: !gelu };
+        let op = Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 1, padding: 1, epilogue });
+        // The second takes what the first made, and x again.
+        made = graph.push("convolution", op, &[made, x][usize::from(gelu)..])?;
+    }
+    graph.output("output", made, false);
+    Ok(graph)
+}
+
+fn transposed() -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let weight = graph.weight("weight", values(&[20, 24, 4, 4], 0.2));
+    let bias = Some(graph.weight("bias", values(&[24], 1.0)));
+    let x = graph.input("x", Shape::new(7, 9, 20), false);
+    let made = graph.push("transposed", Op::ConvTranspose2d(ConvTranspose2d { weight, bias, gelu: true }), &[x])?;
+    graph.output("output", made, false);
+    Ok(graph)
+}
+
+/// A convolution of many channels whose sums a dynamic filter takes.
+fn wide() -> Result<Graph, GraphError> {
+    const CHANNELS: usize = 136;
+    let mut graph = Graph::new();
+    let weight = graph.weight("weight", values(&[CHANNELS, 20, 3, 3], 0.1));
+    let x = graph.input("x", Shape::new(19, 13, 20), false);
+    let op = Op::Conv2d(Conv2d { weight, bias: None, kernel: 3, stride: 1, padding: 1, epilogue: Epilogue::default() });
+    let made = graph.push("convolution", op, &[x])?;
+    let mean = graph.push("mean", Op::GlobalMean, &[made])?;
+    let weight = graph.weight("weight", values(&[72, CHANNELS, 1, 1], 0.5));
+    let bias = graph.weight("bias", values(&[72], 1.0));
+    let taps = Op::FilterTaps(TapWeights { weight, bias, groups: 8, activation: Activation::Tanh });
+    let taps = graph.push("taps", taps, &[mean])?;
+    let [inside, lamb_l, lamb_h] =
+        [&[CHANNELS, 1, 1][..], &[CHANNELS], &[CHANNELS]].map(|shape| graph.weight("gain", values(shape, 1.0)));
+    let filter = Op::DynamicFilter(DynamicFilter { inside, lamb_l, lamb_h });
+    let made = graph.push("filter", filter, &[made, taps, mean])?;
+    graph.output("output", made, false);
+    Ok(graph)
+}
+
+/// A convolution of stride 2 over two inputs.
+fn strided() -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let weight = graph.weight("weight", values(&[24, 20, 3, 3], 0.1));
+    let bias = Some(graph.weight("bias", values(&[24], 1.0)));
+    let inputs = [12, 8].map(|channels| graph.input(format!("x {channels}"), Shape::new(12, 14, channels), false));
+    let op = Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 2, padding: 1, epilogue: Epilogue::default() });
+    let made = graph.push("convolution", op, &inputs)?;
+    graph.output("output", made, false);
+    Ok(graph)
+}
+
+/// Values up to `scale` that look random and are the same each time.
+fn values(shape: &[usize], scale: f32) -> Tensor {
+    let data = noise(shape.iter().product(), 1).map(|value| value * scale).collect();
+    Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("as many values as the shape holds"))
+}
+
+fn noise(count: usize, seed: u64) -> impl Iterator<Item = f32> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    (0..count).map(move |_| rng.f32() * 2.0 - 1.0)
+}
+
+/// What goes into a graph, the same each time.
+pub fn inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
+    let shapes = graph.inputs().map(|id| graph.node(id).shape);
+    shapes.map(|shape| FeatureMap { shape, data: noise(shape.values(), 2).collect() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{graphs, kinds};
+    use crate::compile::CHOICES;
+    use crate::gpu::Matrices;
+    use crate::kernels::Target;
+    use crate::tensor::Element;
+
+    /// The check of a kernel runs this kernel, not what is taken where it can't be.
+    #[test]
+    fn every_kernel_is_checked_by_itself() {
+        let able = Target {
+            subgroup: Some(8),
+            matrix: Some(Matrices { side: 16, lanes: 32 }),
+            workgroup_memory: 48 << 10,
+            ..Target::default()
+        };
+        for kernel in CHOICES {
+            let target = Target { prefer: Some(kernel), ..able };
+            let graphs = graphs(Element::F16, &target).expect("builds");
+            let several = !kernel.starts_with("conv_transpose2d") && *kernel != "residual_block";
+            assert!(graphs.len() > usize::from(several), "{kernel}: {} graphs", graphs.len());
+            for graph in graphs {
+                let taken: Vec<_> =
+                    kinds(&graph, Element::F16, &target).iter().map(|kind| kind.choice.kernel).collect();
+                assert!(taken.contains(kernel), "{kernel}: {taken:?}");
+            }
+        }
+    }
+}
