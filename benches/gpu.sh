@@ -78,7 +78,7 @@ for network in "${networks[@]}"; do
     record "bench $network $size" irnext bench $network --size "$size" --seconds "$seconds" $kernels || true
   done
   for size in "${profiled[@]}"; do
-    record "profile $network $size" irnext profile $network --size "$size" --html "$work/html" || true
+    record "profile $network $size" irnext profile $network --size "$size" --html "$work/html" --overwrite || true
   done
   if "$python" -c 'import torch, sys; sys.exit(not (torch.cuda.is_available() or len(sys.argv) > 1))' $quick 2>/dev/null; then
     for size in "${sizes[@]}" "${large[@]}"; do

@@ -416,6 +416,39 @@ fn when_all_fail_none_is_said_to_be_done() {
     assert!(!said(&output).contains("others"), "{}", said(&output));
 }
 
+/// Ctrl-C at any moment of writing a file that isn't a picture: it is whole, or not there, and nothing is left beside it.
+#[test]
+fn an_interrupted_conversion_leaves_nothing() {
+    let root = folder();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/dehaze-small.safetensors");
+    let out = root.path().join("o.safetensors");
+    let mut interrupted = 0;
+    for moment in 0..40 {
+        let arguments = ["convert", model, "-o", "o.safetensors", "--overwrite"];
+        let mut running =
+            command().current_dir(root.path()).args(arguments).stdout(Stdio::null()).spawn().expect("starts");
+        std::thread::sleep(std::time::Duration::from_micros(500 * moment));
+        Command::new("kill").args(["-INT", &running.id().to_string()]).status().expect("starts");
+        let ended = running.wait().expect("ends");
+        interrupted += usize::from(ended.code() == Some(130));
+        let left: Vec<_> = names(root.path()).into_iter().filter(|name| name != "o.safetensors").collect();
+        assert!(left.is_empty(), "{left:?}");
+        if out.exists() {
+            TensorFile::read(&out).expect("is whole");
+        }
+    }
+    assert!(interrupted > 0);
+}
+
+#[test]
+fn dashes_are_no_names_of_files_that_commands_write() {
+    let root = folder();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/dehaze-small.safetensors");
+    let done = command().current_dir(root.path()).args(["convert", model, "-o", "-"]).output().expect("starts");
+    assert_eq!(done.status.code(), Some(2), "{}", said(&done));
+    assert!(names(root.path()).is_empty());
+}
+
 /// Ctrl-C in the middle of a folder: exit code 130, whole files only, and `--skip-existing` does the rest.
 #[test]
 fn an_interrupted_folder_is_resumed() {

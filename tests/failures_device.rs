@@ -121,6 +121,21 @@ fn a_shader_refused_is_an_error_and_no_file() {
         let done = irnext(&["restore", input, "-o", text(&out), "--shaders", text(folder.path())]);
         refused(&done, &out, &[word, "shader"]);
     }
+    // A misspelt name would be taken for the shader that it replaces.
+    std::fs::write(folder.path().join("dynamicfilter.wgsl"), "").expect("writes");
+    let done = irnext(&["verify", "--shaders", text(folder.path())]);
+    refused(&done, &out, &["dynamicfilter.wgsl", "replaces no shader"]);
+}
+
+#[test]
+fn a_profile_replaces_nothing_unasked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("page.html");
+    std::fs::write(&page, "mine").expect("writes");
+    let done = irnext(&["profile", "--width", "8", "--blocks", "1", "--size", "64x64", "--html", text(&page)]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("--overwrite"));
+    assert_eq!(std::fs::read(&page).expect("is there"), b"mine");
 }
 
 #[test]

@@ -37,6 +37,11 @@ pub(super) fn man(arguments: &ManArguments) -> Result<ExitCode, Failure> {
             program.find_subcommand(name).ok_or_else(unknown)?.clone()
         }
     };
+    // A page has no place for what stands before the usage.
+    let examples = command.get_before_help().map(ToString::to_string);
+    let after = command.get_after_help().map(ToString::to_string);
+    let rest: Vec<String> = examples.into_iter().chain(after).collect();
+    let command = command.version(env!("CARGO_PKG_VERSION")).after_help(rest.join("\n\n"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
     output::bytes(&page)?;

@@ -68,6 +68,9 @@ pub enum FilesError {
     /// The output of a command that makes one file is there already.
     #[error("{0}: exists already; use --overwrite to replace it")]
     Taken(PathBuf),
+    /// `-` where a file is written.
+    #[error("-: this goes into a file, not to standard output; name one (./- if that is its name)")]
+    NoStream,
     /// Two inputs with one output.
     #[error("{first} and {second} would both become {output}; restore them into different folders")]
     Collision {
@@ -100,6 +103,7 @@ impl FilesError {
             | FilesError::UnknownOutput(_)
             | FilesError::FormatAndName(..)
             | FilesError::Suffix(_)
+            | FilesError::NoStream
             | FilesError::CompareStdout => true,
             FilesError::Missing(_)
             | FilesError::DeadLink(_)

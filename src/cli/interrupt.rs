@@ -1,35 +1,34 @@
 //! Ctrl-C: the file that is being written is finished, the user is told how to go on, the program ends.
 
+use super::output::say;
 use super::{Failure, INTERRUPTED};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
+use crate::tensor::end_writing;
+pub(super) use crate::tensor::writing;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-static WRITING: Mutex<()> = Mutex::new(());
+type Farewell = Box<dyn Fn() + Send>;
 
-/// While this is held, the program is not ended between a file's first byte and its last.
-pub(super) fn writing() -> MutexGuard<'static, ()> {
-    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
-}
+static FAREWELL: Mutex<Option<Farewell>> = Mutex::new(None);
 
-/// From here on Ctrl-C, and a request to terminate, end the program with exit code 130 once `farewell` was said. A file
-/// that takes more than five seconds to be written, say to a network that is gone, is given up: under its name there is
-/// nothing then.
+/// From here on Ctrl-C, and a request to terminate, end the program with exit code 130. A file that takes more than five
+/// seconds to be written, say to a network that is gone, is given up: under its name there is nothing then.
 ///
 /// # Errors
 /// When the system doesn't let signals be handled.
-pub(super) fn on_interrupt(farewell: impl Fn() + Send + 'static) -> Result<(), Failure> {
-    ctrlc::set_handler(move || {
-        let mut whole = WRITING.try_lock();
-        for _ in 0..50 {
-            if whole.is_ok() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(100));
-            whole = WRITING.try_lock();
+pub(super) fn listen() -> Result<(), Failure> {
+    ctrlc::set_handler(|| {
+        end_writing(Duration::from_secs(5));
+        match FAREWELL.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(farewell) => farewell(),
+            None => say!("irnext: interrupted"),
         }
-        farewell();
         std::process::exit(INTERRUPTED);
     })?;
     Ok(())
+}
+
+/// What is said when the program is interrupted.
+pub(super) fn on_interrupt(farewell: impl Fn() + Send + 'static) {
+    *FAREWELL.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(farewell));
 }

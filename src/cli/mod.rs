@@ -64,7 +64,7 @@ const AFTER: &str = "Examples:
 
 Exit codes:
   0    all done
-  1    something failed, and standard error says what; what could be done is done
+  1    something failed, and standard error says what; what could be done is done (nothing where outputs exist already)
   2    the command line is wrong; nothing was done
   130  interrupted by Ctrl-C or a request to terminate; no half-written file is left";
 
@@ -104,6 +104,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli.command,
         Err(answer) => return answered(&answer),
     };
+    if let Err(error) = interrupt::listen() {
+        say!("irnext: {error}: Ctrl-C will end this without waiting for the file that is being written");
+    }
     let result = match command {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
@@ -281,7 +284,8 @@ fn explain_kernels(executor: &Executor, graph: &Graph, precision: Element) {
 
 /// What `--seconds` allows.
 fn seconds(seconds: f64) -> Result<Duration, Failure> {
-    Duration::try_from_secs_f64(seconds).map_err(|error| wrong(format!("--seconds: {error}")))
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| wrong(format!("--seconds {seconds} is no time: expected 0 or more")))
 }
 
 /// Far more than a picture has; beyond it sizes in bytes could overflow.
@@ -294,6 +298,12 @@ fn parse_size(text: &str) -> Result<[usize; 2], String> {
     sides.ok_or_else(|| {
         format!("`{text}` is no size; expected HEIGHTxWIDTH, as in 480x640, each side at most {LONGEST_SIDE}")
     })
+}
+
+/// At least one.
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|&count| count > 0);
+    count.ok_or_else(|| format!("`{text}` is no count; expected 1 or more"))
 }
 
 /// A number of bytes with a unit, powers of 1024: `512MiB`, `2GiB`, `1G`, `1.5g`.

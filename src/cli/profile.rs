@@ -3,8 +3,9 @@
 use super::network::NetworkArguments;
 use super::output::{self, print_line, say};
 use super::progress::Progress;
-use super::written::not_over;
-use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_size};
+use super::written::{not_over, not_there};
+use super::wrong::wrong;
+use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_count, parse_size};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, adapters};
 use crate::photo::{create_parent, write_atomic};
@@ -34,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HxW", default_value = "256x256", value_parser = parse_size)]
     size: [usize; 2],
     /// Runs, of which the median is shown
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_count)]
     runs: usize,
     /// Rows of the table, the slowest first
     #[arg(long, value_name = "N", default_value_t = 25)]
@@ -45,6 +46,9 @@ pub(super) struct Arguments {
     /// Write the roofline and the table as one HTML file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Replace the trace and the HTML file if they are there
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
@@ -68,6 +72,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     for written in arguments.trace.iter().chain(&arguments.html) {
         not_over(written, arguments.network.file())?;
+        if !arguments.overwrite {
+            not_there(written)?;
+        }
+    }
+    if arguments.trace.is_some() && arguments.trace == arguments.html {
+        return Err(wrong("--trace and --html can't both go into one file"));
     }
     let model = arguments.network.model()?;
     let size = padded_size(arguments.size[0], arguments.size[1]);

@@ -133,7 +133,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     });
     let done = Arc::new(AtomicUsize::new(0));
     let (said, counted) = (progress.clone(), Arc::clone(&done));
-    on_interrupt(move || said.farewell(counted.load(Ordering::SeqCst), total))?;
+    on_interrupt(move || said.farewell(counted.load(Ordering::SeqCst), total));
 
     let mut failed = 0;
     pipeline::run(

@@ -2,7 +2,7 @@
 
 use super::output::say;
 use super::written::not_over;
-use super::{DeviceArguments, ExplainArguments, Failure, explain, explain_kernels};
+use super::{DeviceArguments, ExplainArguments, Failure, Precision, explain, explain_kernels};
 use crate::compile;
 use crate::cpu::Program;
 use crate::model::{Activation, MeanKind, Model};
@@ -85,7 +85,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for (index, output) in graph.outputs.iter().enumerate() {
         let maps: Vec<FeatureMap<f32>> = results.iter().map(|maps| maps[index].clone()).collect();
         if let Some(bad) = maps.iter().flat_map(|map| &map.data).find(|value| !value.is_finite()) {
-            let reason = "the weights or the input are damaged, or half precision is too narrow: try --precision f32";
+            let narrow = match executor {
+                Executor::Gpu(_) if arguments.device.precision != Precision::F32 => {
+                    ", or half precision is too narrow: try --precision f32"
+                }
+                _ => "",
+            };
+            let reason = format!("the weights or the input are damaged{narrow}");
             return Err(format!("{at}: output `{}` is not finite ({bad}): {reason}", output.name).into());
         }
         debug_assert!(maps.iter().all(|map| map.shape == Shape { channels: 3, ..map.shape }));

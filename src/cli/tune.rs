@@ -108,13 +108,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             row.fastest = true;
             known.fastest.insert(kind.key.clone(), row.kernel.into());
         }
+        // An interrupted run is not lost; whether it can be kept is said at the end.
+        let _ = gpu.preferences_file().map(|file| known.save(&file));
         progress.finish("");
     }
     drop(progress);
-    keep(gpu.preferences_file(), &known);
+    let kept = keep(gpu.preferences_file(), &known);
     if arguments.json {
         output::json(&serde_json::json!({"adapter": gpu.name, "precision": precision.to_string(), "kernels": rows}))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(kept);
     }
     print_line!("{} in {precision}", gpu.name)?;
     print_line!("{:<28} {:>5} {:>11} {:>8} {:>9}  kernel", "convolution", "count", "us", "GFLOP/s", "rel L2")?;
@@ -122,16 +124,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let mark = if *fastest { "  fastest" } else { "" };
         print_line!("{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {rel_l2:>9.1e}  {kernel}{mark}")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(kept)
 }
 
-/// Writes what was found; a folder that can't be written is no reason to fail.
-fn keep(file: Option<std::path::PathBuf>, known: &Preferences) {
-    match file {
-        None => say!("irnext: this user has no cache folder, so nothing is kept; set IRNEXT_CACHE"),
-        Some(file) => match known.save(&file) {
-            Ok(()) => say!("irnext: kept in {}", file.display()),
-            Err(error) => say!("irnext: {}: {error}; nothing is kept", file.display()),
-        },
+/// Writes what was found; whether it could.
+fn keep(file: Option<std::path::PathBuf>, known: &Preferences) -> ExitCode {
+    let Some(file) = file else {
+        say!("irnext: this user has no cache folder, so nothing is kept; set IRNEXT_CACHE");
+        return ExitCode::FAILURE;
+    };
+    match known.save(&file) {
+        Ok(()) => {
+            say!("irnext: kept in {}", file.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say!("irnext: {}: {error}; nothing is kept", file.display());
+            ExitCode::FAILURE
+        }
     }
 }

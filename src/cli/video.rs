@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
     let mut writer = VideoWriter::new(stdout(), &header)?;
     let count = FrameCount::new(arguments.quiet());
     let counted = count.clone();
-    on_interrupt(move || counted.finish("interrupted after"))?;
+    on_interrupt(move || counted.finish("interrupted after"));
 
     let mut failed: Option<Failure> = None;
     let adjustments = arguments.adjustments();

@@ -202,6 +202,11 @@ impl Gpu {
         })
     }
 
+    /// Whether all its shaders are the binary's: then one that is refused is the driver's doing, not their writer's.
+    pub fn has_embedded_shaders(&self) -> bool {
+        self.shaders.embedded()
+    }
+
     /// Where this device's preferences are kept, if anywhere.
     pub fn preferences_file(&self) -> Option<PathBuf> {
         preferences::place(&self.name, self.shaders.fingerprint())

@@ -1,6 +1,7 @@
 //! What measuring an adapter has shown: which kernel is fastest for what, and which ones compute what they should. Kept
 //! in the user's cache folder, one file for an adapter, its driver and a set of shaders.
 
+use crate::tensor::{folder_of, write_whole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -48,12 +49,8 @@ impl Preferences {
 
 /// Writes a file beside its place, whose folder is made if need be, and renames it into it.
 pub(super) fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    Ok(())
+    std::fs::create_dir_all(folder_of(path))?;
+    write_whole(path, true, |file| file.write_all(bytes))
 }
 
 /// Where what is known of devices is kept: in `IRNEXT_CACHE`, else in the user's cache folder; nowhere if there is none.

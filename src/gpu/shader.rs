@@ -64,6 +64,12 @@ pub enum ShaderError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// A file that replaces none.
+    #[error("{path} replaces no shader: the program has none of this name (`shaders` in its source holds them all)")]
+    Stray {
+        /// The file.
+        path: String,
+    },
     /// Imports or conditions that don't resolve.
     #[error("shader {variant} doesn't compose: {reason}")]
     Compose {
@@ -99,7 +105,7 @@ impl Shaders {
     /// The same with every file that `folder` has replaced by it. Bounds are then checked at run time.
     ///
     /// # Errors
-    /// When a file that exists can't be read.
+    /// When a file that exists can't be read, or a WGSL file has another name than all of these.
     pub fn replaced_from(mut self, folder: &Path) -> Result<Self, ShaderError> {
         for (path, source) in &mut self.sources {
             let file = folder.join(format!("{}.wgsl", path.replace("::", "/")));
@@ -107,6 +113,14 @@ impl Shaders {
                 Ok(text) => *source = text,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {}
                 Err(source) => return Err(ShaderError::Read { path: file.display().to_string(), source }),
+            }
+        }
+        let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok).map(walkdir::DirEntry::into_path);
+        for file in files.filter(|file| file.extension().is_some_and(|ending| ending == "wgsl")) {
+            let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
+            let parts: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
+            if !self.sources.contains_key(&parts.join("::")) {
+                return Err(ShaderError::Stray { path: file.display().to_string() });
             }
         }
         self.embedded = false;

@@ -135,6 +135,10 @@ impl Executor {
                 }
                 Self::Gpu(Arc::new(gpu))
             }
+            Backing::Cpu(reason) if options.shaders.is_some() => {
+                let reason = reason.unwrap_or_else(|| "the CPU executor it is".to_owned());
+                Self::Cpu(Some(format!("{reason}; it has no shaders, so --shaders changes nothing")))
+            }
             Backing::Cpu(reason) => Self::Cpu(reason),
         })
     }

@@ -198,7 +198,7 @@ pub fn tune(
             match by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, portion)) {
                 Ok(time) if fastest.is_none_or(|(least, _)| time < least) => fastest = Some((time, kernel)),
                 Ok(_) => {}
-                Err(RunError::Gpu(GpuError::Shader(error))) => {
+                Err(RunError::Gpu(GpuError::Shader(error))) if gpu.has_embedded_shaders() => {
                     known.agrees.insert(check_key(kernel, precision), false);
                     warnings.push(unused(gpu, kernel, precision, &format!("is refused ({error})")));
                 }

@@ -3,6 +3,32 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+static WRITING: RwLock<()> = RwLock::new(());
+
+/// While this is held, [`end_writing`] waits. It may be held several times over.
+pub(crate) fn writing() -> RwLockReadGuard<'static, ()> {
+    WRITING.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until no file is being written, for so long at most; from then on none is begun.
+pub(crate) fn end_writing(patience: Duration) {
+    let begun = Instant::now();
+    loop {
+        // Not `write`: who waits for it would keep those from going on who hold it twice.
+        if let Ok(all) = WRITING.try_write() {
+            std::mem::forget(all);
+            return;
+        }
+        if begun.elapsed() > patience {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// Writes a file by `fill`: beside its place, brought to the disk, and renamed, so that at no moment there is half a file
 /// under the name. With `replace` a file of this name is replaced, through links, as a plain write would go, and its
@@ -16,6 +42,7 @@ pub(crate) fn write_whole<E: From<io::Error>>(
     replace: bool,
     fill: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
+    let _whole = writing();
     // Renaming would replace a link itself.
     let path = if replace { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
     let replaced = if replace { fs::metadata(&path).ok() } else { None };
