@@ -4,7 +4,7 @@
 mod common;
 
 use common::devices;
-use irnext::compile::{self, PlanError, Room, compile_bands};
+use irnext::compile::{self, Frame, PlanError, Room, compile_bands, compile_picture};
 use irnext::gpu::Gpu;
 use irnext::graph::Graph;
 use irnext::model::{Activation, MeanKind, Model};
@@ -170,6 +170,27 @@ fn a_photo_within_a_budget() {
     assert!(gpu.memory.peak() <= budget && gpu.memory.buffers() == 0, "{:?}", gpu.memory);
     for (a, b) in eight(&banded).iter().zip(eight(&whole)) {
         assert!(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1) && a[3] == b[3], "{a:?} {b:?}");
+    }
+}
+
+/// Where a dispatch may take only so long, bands make it shorter.
+#[test]
+fn heavy_dispatches_are_cut_where_they_must_be() {
+    let mut gpu = fresh();
+    assert_eq!(gpu.flops_at_once, u64::MAX, "software drivers wait");
+    let (whole, _) = restorer(&gpu, None);
+    let whole = whole.restore(&photo()).expect("restores");
+    gpu = fresh();
+    let frame = Frame { height: 120, width: 200, sixteen: false };
+    let graph = fused(&model(MeanKind::Global), 128, 224);
+    let plan = compile_picture(&graph, Element::F16, target(&gpu, false), frame).expect("compiles");
+    Arc::get_mut(&mut gpu).expect("its only owner").flops_at_once = plan.most_flops() - 1;
+    let (restorer, notices) = restorer(&gpu, None);
+    let cut = restorer.restore(&photo()).expect("restores");
+    let notices = notices.lock().expect("no panic").clone();
+    assert!(notices.iter().any(|notice| notice.contains("bands")), "{notices:?}");
+    for (a, b) in eight(&cut).iter().zip(eight(&whole)) {
+        assert!(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1), "{a:?} {b:?}");
     }
 }
 

@@ -135,6 +135,11 @@ impl Plan {
         self.steps.iter().map(|step| step.cost.flops).sum()
     }
 
+    /// Those of the heaviest dispatch.
+    pub fn most_flops(&self) -> u64 {
+        self.steps.iter().map(|step| step.cost.flops).max().unwrap_or(0)
+    }
+
     /// Bytes that all steps move if each touches every value once.
     pub fn bytes_moved(&self) -> u64 {
         self.steps.iter().map(|step| step.cost.bytes).sum()

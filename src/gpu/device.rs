@@ -58,6 +58,15 @@ pub enum GpuError {
 /// Bytes that one write brings to a device at most; the driver keeps a copy of so many until it is done.
 pub const UPLOAD_BYTES: u64 = 8 << 20;
 
+/// A second's at 100 GFLOP/s, half of what Windows allows.
+const FLOPS_AT_ONCE: u64 = 100_000_000_000;
+
+/// Neither discrete nor Apple's; a software driver has no watchdog.
+fn may_be_slow(info: &wgpu::AdapterInfo) -> bool {
+    let slow = !matches!(info.device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::DiscreteGpu);
+    slow && info.backend != wgpu::Backend::Metal
+}
+
 /// The most lanes that a subgroup has. For Metal wgpu names what any GPU might have; those with matrices have 32.
 fn most_lanes(info: &wgpu::AdapterInfo) -> u32 {
     if info.backend == wgpu::Backend::Metal { 32 } else { info.subgroup_max_size }
@@ -101,6 +110,8 @@ pub struct Gpu {
     pub matrix: Option<Matrices>,
     /// Whether the adapter is a software driver on the CPU.
     pub software: bool,
+    /// Operations of a dispatch at most, where it may be so slow that its driver's watchdog ends a long one.
+    pub flops_at_once: u64,
     shaders: Shaders,
     preferences: Mutex<Option<&'static Preferences>>,
     pipelines: Mutex<HashMap<Variant, Arc<ComputePipeline>>>,
@@ -194,6 +205,7 @@ impl Gpu {
                 .filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SUBGROUP))
                 .map(|side| Matrices { side, lanes: most_lanes(&info) }),
             software: info.device_type == wgpu::DeviceType::Cpu,
+            flops_at_once: if may_be_slow(&info) { FLOPS_AT_ONCE } else { u64::MAX },
             shaders,
             preferences: Mutex::default(),
             pipelines: Mutex::default(),

@@ -140,6 +140,9 @@ impl Restorer {
         self.prepare(gpu, &graph)?;
         let target = target(gpu, false);
         let plan = compile_picture(&graph, self.precision, target, frame)?;
+        // Smaller maps make shorter dispatches.
+        let parts = plan.most_flops().div_ceil(gpu.flops_at_once);
+        let budget = if parts > 1 { budget.min(plan.device_bytes() / parts) } else { budget };
         if plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {
             *wanted = plan.device_bytes();
             let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
@@ -237,7 +240,7 @@ fn describe(frame: Frame, plan: &BandPlan, time: Option<Duration>) -> String {
         format!("; about {seconds:.0} {unit} by a trial of {TRIAL}x{TRIAL} pixels")
     });
     format!(
-        "{}x{} pixels don't fit the device in one piece: {} bands in {} groups of layers; {} of device memory (arena {}, \
+        "{}x{} pixels are too much for the device in one piece: {} bands in {} groups of layers; {} of device memory (arena {}, \
          at least {}), {} of this machine's; {:.2} TFLOP ({} % of it twice), {} moved{time}",
         frame.width,
         frame.height,

@@ -167,6 +167,9 @@ fn unused(gpu: &Gpu, kernel: &str, precision: Element, objection: &str) -> Strin
 /// by its plainest kernel in a fraction of a second.
 const PIXELS: usize = 1 << 19;
 
+/// What timing a kernel takes at most: then more passes tell no more.
+const ENOUGH: Duration = Duration::from_millis(100);
+
 /// Times every kind that was never timed, until the budget is spent. A kernel for which there is no room is left out, and
 /// one that the driver refuses isn't used any more. Returns warnings.
 ///
@@ -194,7 +197,7 @@ pub fn tune(
         for (place, &kernel) in kind.candidates.iter().enumerate() {
             // A kind that there was no time to end is begun anew another time.
             let Some(left) = budget.checked_sub(started.elapsed()) else { return Ok(warnings) };
-            let portion = left / ((open.len() - index) * kind.candidates.len() - place) as u32;
+            let portion = ENOUGH.min(left / ((open.len() - index) * kind.candidates.len() - place) as u32);
             match by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, portion)) {
                 Ok(time) if fastest.is_none_or(|(least, _)| time < least) => fastest = Some((time, kernel)),
                 Ok(_) => {}
