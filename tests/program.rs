@@ -155,6 +155,7 @@ fn going_on_makes_the_comparisons_that_are_missing() {
         command.env("IRNEXT_DEVICE", "").args(["restore", text(&tiny), "-o", text(&out), "--quiet", "--no-tune"]);
         let done = command.args(more).output().expect("starts");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
     };
     restore(&[]);
     let (picture, comparison) = (out.join("tiny.png"), out.join("tiny.before-after.png"));
@@ -163,8 +164,10 @@ fn going_on_makes_the_comparisons_that_are_missing() {
     restore(&["--skip-existing", "--compare", "side"]);
     let second = written(&comparison);
     assert!(first.is_some() && none.is_none() && second.is_some());
-    restore(&["--skip-existing", "--compare", "side"]);
+    let lines = restore(&["--skip-existing", "--compare", "side", "--json"]);
     assert_eq!((written(&picture), written(&comparison)), (first, second), "what is there stays");
+    let line: serde_json::Value = serde_json::from_slice(&lines).expect("a line of JSON");
+    assert_eq!((&line["skipped"], line["comparison"].as_str()), (&true.into(), comparison.to_str()));
 }
 
 #[test]

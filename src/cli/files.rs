@@ -65,8 +65,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Pictures in folders whose formats can't be read; they are left out.
     pub unread: Vec<PathBuf>,
-    /// How many pictures were left out since their outputs exist.
-    pub skipped: usize,
+    /// Those that are left out since their outputs exist.
+    pub done: Vec<Job>,
 }
 
 /// Makes the plan for `inputs` into `out`. Without `out`, standard input goes to standard output.
@@ -84,7 +84,7 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
         return Err(FilesError::NoOutput);
     }
     let Met { mut found, warnings, mut unread } = find(inputs, out)?;
-    let mut jobs = match (out, found.as_slice(), &naming.suffix) {
+    let jobs = match (out, found.as_slice(), &naming.suffix) {
         (None, [Found { input: Input::Stdin, .. }], None) => vec![to_stdout(&found[0], naming)?],
         (None, [.., Found { input: Input::Path(_), .. }], Some(suffix)) => {
             found.retain(|found| !found.from_folder || !ends_in(&found.place, suffix));
@@ -122,11 +122,8 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
         }
     };
     check(&jobs, naming)?;
-    let all = jobs.len();
-    if naming.skip_existing {
-        jobs.retain(|job| !is_done(job));
-    }
-    Ok(Plan { skipped: all - jobs.len(), jobs, warnings, unread })
+    let (done, jobs) = jobs.into_iter().partition(|job| naming.skip_existing && is_done(job));
+    Ok(Plan { jobs, warnings, unread, done })
 }
 
 /// Whether everything that the job makes is there.
@@ -423,7 +420,7 @@ mod tests {
         let root = folder(&["in/a.png", "in/b.png", "out/a.png"]);
         let naming = Naming { skip_existing: true, ..Naming::default() };
         let plan = plan(&[at(&root, "in")], Some(&at(&root, "out")), &naming).unwrap();
-        assert_eq!((plan.skipped, plan.jobs.len()), (1, 1));
+        assert_eq!((plan.done.len(), plan.jobs.len()), (1, 1));
         assert_eq!(plan.jobs[0].output, Output::Path(at(&root, "out/b.png")));
     }
 
@@ -439,7 +436,7 @@ mod tests {
         assert_eq!(plan("out", &going_on).unwrap().jobs.len(), 1);
         // A picture is done when its comparison is there too.
         fs::write(at(&root, "out/a.png"), b"").unwrap();
-        assert_eq!(plan("out", &going_on).unwrap().skipped, 1);
+        assert_eq!(plan("out", &going_on).unwrap().done.len(), 1);
         fs::remove_file(at(&root, "out/a.before-after.png")).unwrap();
         assert_eq!(plan("out", &going_on).unwrap().jobs.len(), 1);
         let stdout = super::plan(&[at(&root, "a.png")], Some(Path::new("-")), &naming);

@@ -80,6 +80,8 @@ pub(super) struct Arguments {
     #[arg(short, long)]
     quiet: bool,
     /// A line of JSON on standard output per picture
+    ///
+    /// `input`, `output`, `comparison`, `seconds`, `skipped` (done before) and `error`.
     #[arg(long)]
     json: bool,
 }
@@ -113,8 +115,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(line) = unread(&plan.unread) {
         progress.note(&line);
     }
-    if plan.skipped > 0 && !arguments.quiet {
-        progress.note(&format!("{} of {} are done already", plan.skipped, plan.skipped + total));
+    if !plan.done.is_empty() && !arguments.quiet {
+        progress.note(&format!("{} of {} are done already", plan.done.len(), plan.done.len() + total));
+    }
+    for job in plan.done.iter().filter(|_| arguments.json) {
+        print_line!("{}", told(job, 0.0, None, true))?;
     }
     let whole = if plan.warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if total == 0 {
@@ -299,10 +304,7 @@ impl Arguments {
         }
         if self.json {
             let error = work.state.as_ref().err().map(ToString::to_string);
-            let line = json!({
-                "input": input.to_string(), "output": output.to_string(), "seconds": seconds, "error": error,
-            });
-            if let Err(error) = print_line!("{line}") {
+            if let Err(error) = print_line!("{}", told(work.job, seconds, error, false)) {
                 progress.note(&error.to_string());
                 return ControlFlow::Break(());
             }
@@ -312,6 +314,15 @@ impl Arguments {
         progress.lock().finish(&line);
         ControlFlow::Continue(())
     }
+}
+
+/// A picture's line of `--json`.
+fn told(job: &Job, seconds: f64, error: Option<String>, skipped: bool) -> serde_json::Value {
+    let comparison = job.comparison.as_ref().map(|path| path.display().to_string());
+    json!({
+        "input": job.input.to_string(), "output": job.output.to_string(), "comparison": comparison,
+        "seconds": seconds, "skipped": skipped, "error": error,
+    })
 }
 
 /// An error, with the input it is about. Paths stand in errors of files; standard input has no path.
