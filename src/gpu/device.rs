@@ -3,60 +3,22 @@
 use super::dialect::prefers_words64;
 use super::memory::Taken;
 use super::pipeline_cache::KeptPipelines;
-use super::{Buffer, Dialect, Ledger, Preferences, ShaderError, Shaders, Variant, describe, preferences};
+use super::{Buffer, Dialect, GpuError, Ledger, Preferences, ShaderError, Shaders, Variant, describe, preferences};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use thiserror::Error;
 use wgpu::{
     Adapter, BufferDescriptor, BufferUsages, ComputePipeline, CooperativeScalarType, Device, DeviceDescriptor,
     ErrorFilter, Features, Limits, MemoryHints, PollType, Queue, SubmissionIndex,
 };
 
-/// What a device can refuse.
-#[derive(Debug, Error)]
-pub enum GpuError {
-    /// `--device` names none.
-    #[error("there is no device {index}: this machine has {found}; `irnext devices` lists them")]
-    NoSuchAdapter {
-        /// The number asked for.
-        index: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// The driver refuses to open the device.
-    #[error("{adapter} can't be opened: {reason}; try another `--device`, or `--device cpu`")]
-    Open {
-        /// The adapter's description.
-        adapter: String,
-        /// The driver's word.
-        reason: String,
-    },
-    /// A shader that doesn't compose or compile.
-    #[error(transparent)]
-    Shader(#[from] ShaderError),
-    /// The device, or the budget given to it, has too little memory left.
-    #[error("{adapter} has no room for {what}: {reason}; use a smaller picture, or `--device cpu`")]
-    Memory {
-        /// The adapter's description.
-        adapter: String,
-        /// What was asked for.
-        what: String,
-        /// The driver's word, or what the budget has left.
-        reason: String,
-    },
-    /// The driver reported an error, or the device was lost.
-    #[error("{adapter} failed: {reason}; try again, another `--device`, or `--device cpu`")]
-    Failed {
-        /// The adapter's description.
-        adapter: String,
-        /// The driver's word.
-        reason: String,
-    },
-}
-
-/// Bytes that one write brings to a device at most; the driver keeps a copy of so many until it is done.
+/// Bytes that one write brings to a device at most. Where memory is counted, the driver's copies of what is on its way
+/// come to no more either.
 pub const UPLOAD_BYTES: u64 = 8 << 20;
+
+/// Bytes on their way to a GPU without a budget, whose driver's copies are the host's memory: a large picture. To wait for
+/// less would be to wait for the picture before it.
+const UNDERWAY_BYTES: u64 = 64 << 20;
 
 /// A second's at 100 GFLOP/s, half of what Windows allows.
 const FLOPS_AT_ONCE: u64 = 100_000_000_000;
@@ -314,17 +276,17 @@ impl Gpu {
         }
     }
 
-    /// Writes bytes into buffers from offsets on, a portion at a time, so that the driver's copies of them never come to
-    /// more than [`UPLOAD_BYTES`].
+    /// Writes bytes into buffers from offsets on, a portion of [`UPLOAD_BYTES`] at a time.
     ///
     /// # Errors
     /// When the device fails.
     pub fn upload(&self, writes: &[(&Buffer, u64, &[u8])]) -> Result<(), GpuError> {
+        let most = if self.software || self.memory.is_limited() { UPLOAD_BYTES } else { UNDERWAY_BYTES };
         let mut pending = 0;
         for &(buffer, offset, bytes) in writes {
             for (index, portion) in bytes.chunks(UPLOAD_BYTES as usize).enumerate() {
                 pending += portion.len() as u64;
-                if pending > UPLOAD_BYTES {
+                if pending > most {
                     self.queue.submit([]);
                     self.wait()?;
                     pending = portion.len() as u64;

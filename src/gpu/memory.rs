@@ -26,6 +26,11 @@ impl Ledger {
         self.budget.store(bytes, Ordering::Relaxed);
     }
 
+    /// Whether there is a budget.
+    pub fn is_limited(&self) -> bool {
+        self.budget.load(Ordering::Relaxed) != u64::MAX
+    }
+
     /// Bytes of all live buffers.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

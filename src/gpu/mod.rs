@@ -3,14 +3,16 @@
 mod adapter;
 mod device;
 mod dialect;
+mod error;
 mod memory;
 mod pipeline_cache;
 mod preferences;
 mod shader;
 
 pub use adapter::{AdapterChoice, Backing, adapters, choose, describe};
-pub use device::{Gpu, GpuError, Matrices, UPLOAD_BYTES};
+pub use device::{Gpu, Matrices, UPLOAD_BYTES};
 pub use dialect::Dialect;
+pub use error::GpuError;
 pub use memory::{Buffer, Ledger};
 pub use preferences::Preferences;
 pub use shader::{ShaderError, Shaders, Variant};
