@@ -43,7 +43,7 @@ fn fused(model: &Model, height: usize, width: usize) -> Graph {
 }
 
 fn bands(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, budget: u64) -> Result<Bands, PlanError> {
-    let room = Room { budget, limits: gpu.limits.clone() };
+    let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
     let plan = compile_bands(graph, precision, target(gpu, false), &room)?;
     Ok(Bands::new(Arc::clone(gpu), Arc::new(plan)))
 }
@@ -173,17 +173,21 @@ fn a_photo_within_a_budget() {
     }
 }
 
-/// Where a dispatch may take only so long, bands make it shorter.
+/// Where a dispatch may take only so long, bands make it shorter, at every level of the network.
 #[test]
 fn heavy_dispatches_are_cut_where_they_must_be() {
-    let mut gpu = fresh();
-    assert_eq!(gpu.flops_at_once, u64::MAX, "software drivers wait");
-    let (whole, _) = restorer(&gpu, None);
+    let (whole, _) = restorer(&fresh(), None);
     let whole = whole.restore(&photo()).expect("restores");
-    gpu = fresh();
+    let mut gpu = fresh();
     let frame = Frame { height: 120, width: 200, sixteen: false };
     let graph = fused(&model(MeanKind::Global), 128, 224);
     let plan = compile_picture(&graph, Element::F16, target(&gpu, false), frame).expect("compiles");
+    for parts in [2, 3] {
+        let most = plan.most_flops() / parts;
+        let room = Room { budget: u64::MAX, limits: gpu.limits.clone(), flops_at_once: most };
+        let cut = compile_bands(&graph, Element::F16, target(&gpu, false), &room).expect("can be cut");
+        assert!(cut.most_flops() <= most && cut.most_flops() > most / 4, "{} of {most}", cut.most_flops());
+    }
     Arc::get_mut(&mut gpu).expect("its only owner").flops_at_once = plan.most_flops() - 1;
     let (restorer, notices) = restorer(&gpu, None);
     let cut = restorer.restore(&photo()).expect("restores");
@@ -192,6 +196,15 @@ fn heavy_dispatches_are_cut_where_they_must_be() {
     for (a, b) in eight(&cut).iter().zip(eight(&whole)) {
         assert!(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1), "{a:?} {b:?}");
     }
+    // What no band makes short enough goes as it is.
+    let mut gpu = fresh();
+    Arc::get_mut(&mut gpu).expect("its only owner").flops_at_once = 1;
+    let uncut = restorer_of(&gpu).restore(&photo()).expect("restores");
+    assert_eq!(eight(&uncut), eight(&whole));
+}
+
+fn restorer_of(gpu: &Arc<Gpu>) -> Restorer {
+    restorer(gpu, None).0
 }
 
 /// Memory that runs out halves the budget, with a word, and the picture is made all the same.
@@ -222,7 +235,7 @@ fn memory_that_runs_out_halves_the_budget() {
 #[test]
 fn weak_adapters_get_bands_within_their_limits() {
     let limits = wgpu::Limits::default();
-    let room = Room { budget: u64::MAX, limits: limits.clone() };
+    let room = Room { budget: u64::MAX, limits: limits.clone(), flops_at_once: u64::MAX };
     let graph = fused(&model(MeanKind::Global), 8192, 5472);
     assert!(compile::compile(&graph, Element::F16, Default::default()).expect("compiles").fits(&limits).is_err());
     let plan = compile_bands(&graph, Element::F16, Default::default(), &room).expect("plans");

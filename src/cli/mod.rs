@@ -172,12 +172,12 @@ struct DeviceArguments {
     /// The CPU executor works in f32.
     #[arg(long, value_enum, value_name = "TYPE", default_value = "f16")]
     precision: Precision,
-    /// Take WGSL files from this folder where it has them, for research
+    /// Take WGSL files from this folder where it has them, for research; each must have the name of one that there is
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     shaders: Option<PathBuf>,
     /// Memory for maps and weights at most, as in 2GiB
     ///
-    /// The default is all that there is. A picture that takes more is restored in bands of rows on a device: the same picture to within rounding, and no seams. The CPU executor refuses it.
+    /// The default is all that there is. A picture that takes more is restored in bands of rows on a device: the same picture to within rounding, and no seams. (So is one whose dispatches would take long on a GPU that is neither discrete nor Apple's.) The CPU executor refuses it.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory: Option<u64>,
     /// On a GPU whose kernels were never timed, don't take seconds for it; `irnext tune` does it when asked

@@ -8,7 +8,7 @@ use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_count, parse_size};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, adapters};
-use crate::photo::{create_parent, write_atomic};
+use crate::photo::{create_parent, write_atomic, write_new};
 use crate::profile::{Group, Profile, Roofline, html, trace};
 use crate::restore::{Executor, Options, padded_size};
 use crate::run::{TensorSession, prepare};
@@ -111,10 +111,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     progress.finish("network profiled");
     drop(progress);
     if let Some(path) = &arguments.trace {
-        save(path, trace(&profile).to_string().as_bytes())?;
+        arguments.save(path, trace(&profile).to_string().as_bytes())?;
     }
     if let Some(path) = &arguments.html {
-        save(path, html(&profile).as_bytes())?;
+        arguments.save(path, html(&profile).as_bytes())?;
     }
     if arguments.json {
         output::json(&json!({"profile": profile, "groups": profile.groups()}))?;
@@ -124,9 +124,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    create_parent(path)?;
-    Ok(write_atomic(path, bytes)?)
+impl Arguments {
+    fn save(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        create_parent(path)?;
+        let written = if self.overwrite { write_atomic(path, bytes) } else { write_new(path, bytes) };
+        Ok(written?)
+    }
 }
 
 fn print(profile: &Profile, top: usize) -> Result<(), Failure> {

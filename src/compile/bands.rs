@@ -78,6 +78,8 @@ pub struct Room {
     pub budget: u64,
     /// The device's limits.
     pub limits: wgpu::Limits,
+    /// Operations of a dispatch.
+    pub flops_at_once: u64,
 }
 
 /// A plan in bands of `graph` (its passes done), which has one input.
@@ -113,7 +115,8 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
             let stages = stages.collect::<Result<Vec<Stage>, PlanError>>()?;
             let fits = |stage: &Stage| match stage {
                 Stage::Device(segment) => {
-                    segment.plan.device_bytes() <= room.budget && segment.plan.fits(&room.limits).is_ok()
+                    let short = segment.plan.most_flops() <= room.flops_at_once;
+                    short && segment.plan.device_bytes() <= room.budget && segment.plan.fits(&room.limits).is_ok()
                 }
                 Stage::Host(_) => true,
             };
@@ -123,6 +126,7 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
                 return Ok(BandPlan { graph, rows, stages, last_stage, work });
             }
             assumed.budget = assumed.budget / 8 * 7;
+            assumed.flops_at_once = assumed.flops_at_once / 8 * 7;
             assumed.limits.max_buffer_size = assumed.limits.max_buffer_size / 8 * 7;
             assumed.limits.max_storage_buffer_binding_size = assumed.limits.max_storage_buffer_binding_size / 8 * 7;
         }
@@ -194,13 +198,15 @@ fn bands_within(picture: &Picture, span: &Span, room: &Room) -> Option<(usize, V
     let rows_in = |room: u64, bytes: u64| {
         (u128::from(room) * picture.rows as u128 / u128::from(bytes.max(1))).min(picture.rows as u128) as usize
     };
+    let heaviest = span.nodes.clone().map(|index| work(picture.graph, NodeId(index))).max().unwrap_or(0);
     // What is on its way to the device is there twice, but never more of it than a portion.
     let small = rows_in(room.budget.saturating_sub(2 * bound), span.live + results + given);
     let large = rows_in(room.budget.saturating_sub(bound + UPLOAD_BYTES), span.live + results);
     let rows = small
         .max(large)
         .min(rows_in(room.limits.max_buffer_size.saturating_sub(span.statistics), span.live))
-        .min(rows_in(room.limits.max_storage_buffer_binding_size, span.largest));
+        .min(rows_in(room.limits.max_storage_buffer_binding_size, span.largest))
+        .min(rows_in(room.flops_at_once, heaviest));
     let rows = rows / span.step * span.step;
     if rows == 0 { None } else { picture.bands(span, rows).map(|bands| (rows, bands)) }
 }
@@ -291,6 +297,15 @@ fn last_stages(graph: &Graph, stages: &[Stage]) -> Vec<usize> {
 }
 
 impl BandPlan {
+    /// Operations of the heaviest dispatch.
+    pub fn most_flops(&self) -> u64 {
+        let plans = self.stages.iter().filter_map(|stage| match stage {
+            Stage::Device(segment) => Some(segment.plan.most_flops()),
+            Stage::Host(_) => None,
+        });
+        plans.max().unwrap_or(0)
+    }
+
     /// Bytes of a node's map as the host keeps it.
     pub fn map_bytes(&self, id: NodeId) -> u64 {
         let node = self.graph.node(id);

@@ -59,7 +59,7 @@ impl fmt::Display for Reason {
             Reason::Shipped => "fastest in the shipped table",
             Reason::Tuned => "fastest on this machine",
             Reason::Heuristic => "heuristic",
-            Reason::Demoted => "the heuristic's disagrees with the plain kernel on this device",
+            Reason::Demoted => "the heuristic's disagrees with the plain kernel on this device, or is refused",
         })
     }
 }

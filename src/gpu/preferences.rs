@@ -14,12 +14,12 @@ pub struct Preferences {
     pub adapter: String,
     /// The fastest kernel for each key that was timed.
     pub fastest: BTreeMap<String, String>,
-    /// Each kernel that was compared with the plain one: whether they agree.
+    /// Each kernel that was compared with the plain one: whether they agree; not where the driver refuses it.
     pub agrees: BTreeMap<String, bool>,
 }
 
 impl Preferences {
-    /// Whether a kernel was found to disagree with the plain one.
+    /// Whether a kernel was found to disagree with the plain one, or refused.
     pub fn demoted(&self, kernel: &str) -> bool {
         self.agrees.get(kernel) == Some(&false)
     }

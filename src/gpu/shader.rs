@@ -116,7 +116,7 @@ impl Shaders {
             }
         }
         let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok).map(walkdir::DirEntry::into_path);
-        for file in files.filter(|file| file.extension().is_some_and(|ending| ending == "wgsl")) {
+        for file in files.filter(|file| file.is_file() && file.extension().is_some_and(|ending| ending == "wgsl")) {
             let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
             let parts: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
             if !self.sources.contains_key(&parts.join("::")) {

@@ -1,4 +1,4 @@
-//! A picture on a device: in one piece where it fits, in bands where it doesn't.
+//! A picture on a device: in one piece where it fits and no dispatch takes too long, else in bands.
 
 use super::pixels::{Restored, rgb};
 use super::{RestoreError, Restorer};
@@ -140,21 +140,27 @@ impl Restorer {
         self.prepare(gpu, &graph)?;
         let target = target(gpu, false);
         let plan = compile_picture(&graph, self.precision, target, frame)?;
-        // Smaller maps make shorter dispatches.
-        let parts = plan.most_flops().div_ceil(gpu.flops_at_once);
-        let budget = if parts > 1 { budget.min(plan.device_bytes() / parts) } else { budget };
-        if plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {
-            *wanted = plan.device_bytes();
-            let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
-            gpu.save_pipelines().unwrap_or_else(|error| self.notice(&error));
-            return Ok(Ready::Whole(Arc::new(session)));
+        let (fits, short) =
+            (plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget, plan.most_flops() <= gpu.flops_at_once);
+        let whole = fits.then_some(plan);
+        if !(fits && short) {
+            let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
+            match compile_bands(&graph, self.precision, target, &room) {
+                Ok(plan) => {
+                    let time = |pace| Duration::from_secs_f64(plan.estimate().flops as f64 / pace);
+                    self.notice(&describe(frame, &plan, self.pace(gpu, budget).map(time)));
+                    return Ok(Ready::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))));
+                }
+                Err(error) if !fits => return Err(error.into()),
+                // What can't be cut shorter is tried as it is.
+                Err(_) => {}
+            }
         }
-        drop(plan);
-        let room = Room { budget, limits: gpu.limits.clone() };
-        let plan = compile_bands(&graph, self.precision, target, &room)?;
-        let time = self.pace(gpu, budget).map(|pace| Duration::from_secs_f64(plan.estimate().flops as f64 / pace));
-        self.notice(&describe(frame, &plan, time));
-        Ok(Ready::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))))
+        let plan = whole.unwrap_or_else(|| unreachable!("what doesn't fit has returned"));
+        *wanted = plan.device_bytes();
+        let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
+        gpu.save_pipelines().unwrap_or_else(|error| self.notice(&error));
+        Ok(Ready::Whole(Arc::new(session)))
     }
 
     /// Floating-point operations a second, by a trial on a small picture: the second run of two, since the first one

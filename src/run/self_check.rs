@@ -25,8 +25,12 @@ pub fn objection(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: boo
         let inputs = inputs(graph);
         let found = match by(gpu, graph, precision, kernel).and_then(|session| session.run(&inputs)) {
             Err(RunError::Gpu(GpuError::Shader(error))) if gpu.has_embedded_shaders() => {
+                // Unless the device is at fault.
+                gpu.check()?;
                 return Ok(Some(format!("is refused ({error})")));
             }
+            // The picture has no room either, and says so better.
+            Err(error) if error.is_for_want_of_room() => continue,
             found => found?,
         };
         let plain = TensorSession::with_target(gpu, graph, precision, target(gpu, true))?.run(&inputs)?;

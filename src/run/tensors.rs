@@ -104,11 +104,12 @@ impl MapRunner {
     /// When an op has no kernel, or the room is too little even for bands.
     pub fn new(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, budget: u64) -> Result<Self, RunError> {
         let plan = compile(graph, precision, target(gpu, false))?;
-        if plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {
+        let short = plan.most_flops() <= gpu.flops_at_once;
+        if short && plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {
             let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
             return Ok(Self::Whole(Box::new(TensorSession { session })));
         }
-        let room = Room { budget, limits: gpu.limits.clone() };
+        let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
         let plan = compile_bands(graph, precision, target(gpu, false), &room)?;
         Ok(Self::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))))
     }

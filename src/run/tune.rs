@@ -163,9 +163,10 @@ fn unused(gpu: &Gpu, kernel: &str, precision: Element, objection: &str) -> Strin
     format!("{}: `{kernel}` in {precision} {objection}, so it is not used", gpu.name)
 }
 
-/// Pixels of the largest map that a kernel is timed on: enough to fill a large GPU, and not more than a small one computes
-/// by its plainest kernel in a fraction of a second.
+/// Pixels of the largest map that a kernel is timed on, and its operations: enough to fill a large GPU, and not more than a
+/// small one computes by its plainest kernel in a fraction of a second.
 const PIXELS: usize = 1 << 19;
+const FLOPS: usize = 10_000_000_000;
 
 /// What timing a kernel takes at most: then more passes tell no more.
 const ENOUGH: Duration = Duration::from_millis(100);
@@ -188,29 +189,45 @@ pub fn tune(
         kind.candidates.len() > 1 && kind.choice.reason != Reason::Shipped && !known.fastest.contains_key(&kind.key)
     };
     let open: Vec<Kind> = kinds.iter().filter(open).cloned().collect();
+    // What is known for as long as this takes: of the samples' own kinds too, which are smaller.
+    let mut trial = known.clone();
     for (index, kind) in open.iter().enumerate() {
+        // What was begun is ended: the next time would begin with it again, and get no further.
+        let Some(left) = budget.checked_sub(started.elapsed()) else { break };
         if kind.nodes.len() > 1 {
-            gpu.prefer(known.clone());
+            gpu.prefer(trial.clone());
         }
-        let sample = sample(graph, precision, kind, PIXELS)?;
+        let mut sample = sample(graph, precision, kind, PIXELS)?;
+        let flops = 2 * sample.multiply_adds() as usize;
+        if flops > FLOPS {
+            sample = self::sample(graph, precision, kind, (PIXELS as u128 * FLOPS as u128 / flops as u128) as usize)?;
+        }
+        let portion = ENOUGH.min(left / ((open.len() - index) * kind.candidates.len()) as u32);
         let mut fastest: Option<(Duration, &str)> = None;
-        for (place, &kernel) in kind.candidates.iter().enumerate() {
-            // A kind that there was no time to end is begun anew another time.
-            let Some(left) = budget.checked_sub(started.elapsed()) else { return Ok(warnings) };
-            let portion = ENOUGH.min(left / ((open.len() - index) * kind.candidates.len() - place) as u32);
+        for &kernel in &kind.candidates {
+            if known.demoted(&check_key(kernel, precision)) {
+                continue;
+            }
             match by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, portion)) {
                 Ok(time) if fastest.is_none_or(|(least, _)| time < least) => fastest = Some((time, kernel)),
                 Ok(_) => {}
-                Err(RunError::Gpu(GpuError::Shader(error))) if gpu.has_embedded_shaders() => {
+                Err(RunError::Gpu(GpuError::Shader(error)))
+                    if gpu.has_embedded_shaders() && CHOICES.contains(&kernel) =>
+                {
+                    // Unless the device is at fault.
+                    gpu.check()?;
                     known.agrees.insert(check_key(kernel, precision), false);
                     warnings.push(unused(gpu, kernel, precision, &format!("is refused ({error})")));
                 }
+                Err(error) if error.is_of_one_kernel() && !CHOICES.contains(&kernel) => {}
                 Err(error) if error.is_for_want_of_room() => {}
                 Err(error) => return Err(error),
             }
         }
         if let Some((_, kernel)) = fastest {
             known.fastest.insert(kind.key.clone(), kernel.into());
+            let own = self::kinds(&sample, precision, &target(gpu, false)).swap_remove(0).key;
+            trial.fastest.extend([kind.key.clone(), own].map(|key| (key, kernel.into())));
         }
     }
     Ok(warnings)

@@ -1,21 +1,43 @@
 //! Files that are either whole or not there.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 static WRITING: RwLock<()> = RwLock::new(());
+static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// While this is held, [`end_writing`] waits. It may be held several times over.
-pub(crate) fn writing() -> RwLockReadGuard<'static, ()> {
-    WRITING.read().unwrap_or_else(PoisonError::into_inner)
+thread_local! {
+    /// How many times over this thread is writing.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// While a thread has this, [`end_writing`] waits. It may be had several times over.
+pub(crate) struct Writing(#[allow(dead_code, reason = "held until it is dropped")] RwLockReadGuard<'static, ()>);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        DEPTH.with(|depth| depth.set(depth.get() - 1));
+    }
+}
+
+/// To be held from a file's first byte to its last. Never returns once the program is about to end.
+pub(crate) fn writing() -> Writing {
+    while ENDING.load(Ordering::SeqCst) && DEPTH.with(Cell::get) == 0 {
+        thread::park();
+    }
+    DEPTH.with(|depth| depth.set(depth.get() + 1));
+    Writing(WRITING.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Waits until no file is being written, for so long at most; from then on none is begun.
 pub(crate) fn end_writing(patience: Duration) {
+    ENDING.store(true, Ordering::SeqCst);
     let begun = Instant::now();
     loop {
         // Not `write`: who waits for it would keep those from going on who hold it twice.
