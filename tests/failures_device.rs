@@ -6,10 +6,10 @@ mod common;
 mod on_device;
 
 use common::devices;
-use irnext::gpu::{Gpu, adapters};
+use irnext::gpu::{AdapterChoice, Gpu, adapters};
 use irnext::kernels::shaders;
 use irnext::model::{Activation, MeanKind, Model};
-use irnext::photo::Photo;
+use irnext::photo::{Photo, Pixels};
 use irnext::restore::{Executor, Options, Restorer};
 use irnext::run::{Bands, Session, TensorSession};
 use irnext::tensor::file::TensorFile;
@@ -162,6 +162,50 @@ fn a_result_that_is_no_number_is_no_file() {
         arguments.extend(more);
         refused(&irnext(&arguments), &out, &["not finite", "weights"]);
     }
+}
+
+/// A model whose maps pass what half precision holds is restored in single precision, with a word, and so is what follows.
+#[test]
+fn half_precision_that_is_too_narrow_is_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The first layer's values 2^17 times as large, and what reads them so much less.
+    let path = damaged(folder.path(), &["feat_extract.0.main.0.weight"], |_, value| value * 131_072.0);
+    let model = || Model::read(&path, Some(Activation::Tanh), Some(MeanKind::Global)).expect("reads");
+    let (notices, cpu) =
+        (Arc::new(std::sync::Mutex::new(vec![])), Options { device: AdapterChoice::Cpu, ..Options::default() });
+    let heard = Arc::clone(&notices);
+    let restorer = Restorer::on(Executor::Gpu(fresh()), model(), &Options::default())
+        .with_notice(move |line| heard.lock().expect("no panic").push(line.to_owned()));
+    let truth = Restorer::new(model(), &cpu).expect("opens");
+    for (width, height) in [(70, 50), (70, 50), (40, 90)] {
+        let (made, wanted) = (restorer.restore(&photo(width, height)), truth.restore(&photo(width, height)));
+        assert!(furthest(&made.expect("restores"), &wanted.expect("restores")) <= 1);
+    }
+    let notices = notices.lock().expect("no panic").clone();
+    assert!(notices.len() == 1 && notices[0].contains("too narrow"), "{notices:?}");
+}
+
+/// Every shipped model makes the same of a photograph on a device as on the CPU executor.
+#[test]
+fn shipped_models_restore_on_devices() {
+    let gpu = fresh();
+    for shipped in irnext::model::shipped() {
+        let input = format!("tests/data/heldout/{}/input/raccoon.png", shipped.task);
+        let photo = Photo::open(Path::new(&input), &irnext::photo::Limits::default()).expect("reads");
+        let model = || Model::shipped(shipped.task, shipped.quality).expect("reads");
+        let on = |executor| Restorer::on(executor, model(), &Options::default()).restore(&photo).expect("restores");
+        let furthest = furthest(&on(Executor::Gpu(Arc::clone(&gpu))), &on(Executor::Cpu(None)));
+        assert!(furthest <= 3, "{} {}: {furthest} levels", shipped.task, shipped.quality);
+    }
+}
+
+/// The largest difference of two pictures of 8 bits, in levels.
+fn furthest(a: &Photo, b: &Photo) -> u8 {
+    let values = |photo: &Photo| match &photo.pixels {
+        Pixels::Eight(pixels) => pixels.concat(),
+        Pixels::Sixteen(_) => panic!("8 bits went in"),
+    };
+    values(a).iter().zip(values(b)).map(|(a, b)| a.abs_diff(b)).max().unwrap_or(u8::MAX)
 }
 
 /// Pictures of changing sizes, in one piece and in bands: all buffers come back, pipelines are made once.

@@ -7,6 +7,8 @@ use crate::gpu::{Gpu, GpuError};
 use crate::graph::Graph;
 use crate::photo::Pixels;
 use crate::run::{Bands, RunError, Session, target};
+use crate::tensor::Element;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +69,37 @@ impl Drop for Flying<'_> {
 }
 
 impl Restorer {
+    /// As [`Restorer::on_device`]. Where the result is not finite in half precision, which ends at 65,504, this and what
+    /// follows is done in single precision.
+    pub(super) fn on_device_wide_enough(
+        &self,
+        gpu: &Arc<Gpu>,
+        frame: Frame,
+        pixels: &Pixels,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<(Pixels, u64), RestoreError> {
+        let precision = self.precision();
+        let first = self.on_device(gpu, frame, pixels, progress)?;
+        if first.1 == 0 || precision == Element::F32 {
+            return Ok(first);
+        }
+        let mut state = self.kept.lock(|_| false);
+        // Unless another thread has met the same.
+        if !self.wide.swap(true, Ordering::SeqCst) {
+            state.ready = None;
+            self.notice(&format!(
+                "half precision is too narrow for the model `{}`: going on in single precision",
+                self.model.name
+            ));
+        }
+        drop(state);
+        match self.on_device(gpu, frame, pixels, progress) {
+            // There may be no room for twice the bytes; what is wrong is still the first result.
+            Err(RestoreError::Run(RunError::Plan(_))) => Ok(first),
+            done => done,
+        }
+    }
+
     /// The pixels, restored, and how many are not finite. Threads may do it side by side: pictures of one size follow each
     /// other through one arena, the next one uploaded while the last comes back. Where the device has less memory than
     /// the plan takes, the budget is halved, for good, and the picture begun again.
@@ -139,13 +172,13 @@ impl Restorer {
         let graph = self.graph(frame)?;
         self.prepare(gpu, &graph)?;
         let target = target(gpu, false);
-        let plan = compile_picture(&graph, self.precision, target, frame)?;
+        let plan = compile_picture(&graph, self.precision(), target, frame)?;
         let (fits, short) =
             (plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget, plan.most_flops() <= gpu.flops_at_once);
         let whole = fits.then_some(plan);
         if !(fits && short) {
             let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
-            match compile_bands(&graph, self.precision, target, &room) {
+            match compile_bands(&graph, self.precision(), target, &room) {
                 Ok(plan) => {
                     let time = |pace| Duration::from_secs_f64(plan.estimate().flops as f64 / pace);
                     self.notice(&describe(frame, &plan, self.pace(gpu, budget).map(time)));
@@ -167,7 +200,7 @@ impl Restorer {
     /// makes pipelines. None if that picture has no room either, or fails: then the estimate tells no time.
     fn pace(&self, gpu: &Arc<Gpu>, budget: u64) -> Option<f64> {
         let frame = Frame { height: TRIAL, width: TRIAL, sixteen: false };
-        let plan = compile_picture(&self.graph(frame).ok()?, self.precision, target(gpu, false), frame).ok()?;
+        let plan = compile_picture(&self.graph(frame).ok()?, self.precision(), target(gpu, false), frame).ok()?;
         if plan.fits(&gpu.limits).is_err() || plan.device_bytes() > budget {
             return None;
         }

@@ -20,6 +20,7 @@ use crate::photo::{Photo, Pixels};
 use crate::run::{self, RunError, target};
 use crate::tensor::Element;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use thiserror::Error;
@@ -52,8 +53,8 @@ pub enum RestoreError {
     },
     /// The result has values that are no numbers.
     #[error(
-        "the network's result is not finite in {pixels} pixels: the model `{model}` doesn't suit this picture or its \
-         weights are damaged; with half precision, `--precision f32` may help"
+        "the network's result is not finite in {pixels} pixels: the model `{model}` doesn't suit this picture, or its \
+         weights are damaged"
     )]
     NotFinite {
         /// How many pixels.
@@ -157,6 +158,8 @@ pub struct Restorer {
     model: Model,
     executor: Executor,
     precision: Element,
+    /// Whether half precision was found too narrow for the model.
+    wide: AtomicBool,
     tune: bool,
     memory: Option<u64>,
     kept: device::Kept,
@@ -181,7 +184,8 @@ impl Restorer {
     pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
         let kept = device::Kept::new(options.memory);
         let Options { precision, tune, memory, .. } = *options;
-        Self { model, executor, precision, tune, memory, kept, program: Mutex::default(), notice: Box::new(|_| ()) }
+        let (wide, program) = (AtomicBool::default(), Mutex::default());
+        Self { model, executor, precision, wide, tune, memory, kept, program, notice: Box::new(|_| ()) }
     }
 
     /// Tells `notice`, in a line, what a user should know before or while a picture is restored: that it is taken in
@@ -219,12 +223,17 @@ impl Restorer {
             Frame { height: photo.height, width: photo.width, sixteen: matches!(photo.pixels, Pixels::Sixteen(_)) };
         let graph = self.graph(frame)?;
         self.prepare(gpu, &graph)?;
-        Ok(run::explain(&graph, self.precision, &target(gpu, false)))
+        Ok(run::explain(&graph, self.precision(), &target(gpu, false)))
+    }
+
+    /// How activations are stored on a device from now on.
+    fn precision(&self) -> Element {
+        if self.wide.load(Ordering::SeqCst) { Element::F32 } else { self.precision }
     }
 
     fn prepare(&self, gpu: &Arc<Gpu>, graph: &Graph) -> Result<(), RestoreError> {
         let budget = (self.tune && !gpu.software).then_some(TUNING);
-        let found = run::prepare(gpu, graph, self.precision, budget)?;
+        let found = run::prepare(gpu, graph, self.precision(), budget)?;
         found.iter().for_each(|warning| self.notice(warning));
         Ok(())
     }
@@ -260,7 +269,7 @@ impl Restorer {
     ) -> Result<Pixels, RestoreError> {
         let frame = Frame { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
         let (pixels, not_finite) = match &self.executor {
-            Executor::Gpu(gpu) => self.on_device(gpu, frame, pixels, progress)?,
+            Executor::Gpu(gpu) => self.on_device_wide_enough(gpu, frame, pixels, progress)?,
             Executor::Cpu(_) => self.on_cpu(frame, pixels, progress)?,
         };
         if not_finite > 0 {
