@@ -82,6 +82,33 @@ pub struct Room {
     pub flops_at_once: u64,
 }
 
+/// A picture's plan, in one piece or in bands.
+pub enum Cut {
+    /// In one piece.
+    Whole(Plan),
+    /// In bands.
+    Bands(BandPlan),
+}
+
+/// `whole`, the plan of `graph`, where it fits the room and no dispatch takes too long; else bands. What fits and can't be
+/// made shorter stays whole.
+///
+/// # Errors
+/// As [`compile_bands`].
+pub fn cut(whole: Plan, graph: &Graph, precision: Element, target: Target, room: &Room) -> Result<Cut, PlanError> {
+    let fits = whole.fits(&room.limits).is_ok() && whole.device_bytes() <= room.budget;
+    if fits && whole.most_flops() <= room.flops_at_once {
+        return Ok(Cut::Whole(whole));
+    }
+    // The whole plan's constants go before those of the bands are made, where it is of no use.
+    let whole = fits.then_some(whole);
+    match (compile_bands(graph, precision, target, room), whole) {
+        (Ok(bands), _) => Ok(Cut::Bands(bands)),
+        (Err(_), Some(whole)) => Ok(Cut::Whole(whole)),
+        (Err(error), None) => Err(error),
+    }
+}
+
 /// A plan in bands of `graph` (its passes done), which has one input.
 ///
 /// # Errors

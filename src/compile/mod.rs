@@ -13,7 +13,7 @@ mod rewrite;
 mod segment;
 
 pub use alone::alone;
-pub use bands::{BandPlan, Estimate, Room, Segment, Stage, compile_bands};
+pub use bands::{BandPlan, Cut, Estimate, Room, Segment, Stage, compile_bands, cut};
 pub use choose::{CHOICES, Choice, Reason, block, block_candidates, candidates, check_key, choose, choose_block, key};
 pub use lower::LowerError;
 pub use memory::{Lifetime, Placement, place};

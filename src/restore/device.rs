@@ -2,7 +2,7 @@
 
 use super::pixels::{Restored, rgb};
 use super::{RestoreError, Restorer};
-use crate::compile::{BandPlan, Frame, Room, compile_bands, compile_picture};
+use crate::compile::{BandPlan, Cut, Frame, Room, compile_picture, cut};
 use crate::gpu::{Gpu, GpuError};
 use crate::graph::Graph;
 use crate::photo::Pixels;
@@ -94,8 +94,8 @@ impl Restorer {
         }
         drop(state);
         match self.on_device(gpu, frame, pixels, progress) {
-            // There may be no room for twice the bytes; what is wrong is still the first result.
-            Err(RestoreError::Run(RunError::Plan(_))) => Ok(first),
+            // Of twice the bytes; what is wrong is still the first result.
+            Err(RestoreError::Run(error)) if error.is_for_want_of_room() => Ok(first),
             done => done,
         }
     }
@@ -173,27 +173,20 @@ impl Restorer {
         self.prepare(gpu, &graph)?;
         let target = target(gpu, false);
         let plan = compile_picture(&graph, self.precision(), target, frame)?;
-        let (fits, short) =
-            (plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget, plan.most_flops() <= gpu.flops_at_once);
-        let whole = fits.then_some(plan);
-        if !(fits && short) {
-            let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
-            match compile_bands(&graph, self.precision(), target, &room) {
-                Ok(plan) => {
-                    let time = |pace| Duration::from_secs_f64(plan.estimate().flops as f64 / pace);
-                    self.notice(&describe(frame, &plan, self.pace(gpu, budget).map(time)));
-                    return Ok(Ready::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))));
-                }
-                Err(error) if !fits => return Err(error.into()),
-                // What can't be cut shorter is tried as it is.
-                Err(_) => {}
+        let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
+        match cut(plan, &graph, self.precision(), target, &room)? {
+            Cut::Whole(plan) => {
+                *wanted = plan.device_bytes();
+                let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
+                gpu.save_pipelines().unwrap_or_else(|error| self.notice(&error));
+                Ok(Ready::Whole(Arc::new(session)))
+            }
+            Cut::Bands(plan) => {
+                let time = |pace| Duration::from_secs_f64(plan.estimate().flops as f64 / pace);
+                self.notice(&describe(frame, &plan, self.pace(gpu, budget).map(time)));
+                Ok(Ready::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))))
             }
         }
-        let plan = whole.unwrap_or_else(|| unreachable!("what doesn't fit has returned"));
-        *wanted = plan.device_bytes();
-        let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
-        gpu.save_pipelines().unwrap_or_else(|error| self.notice(&error));
-        Ok(Ready::Whole(Arc::new(session)))
     }
 
     /// Floating-point operations a second, by a trial on a small picture: the second run of two, since the first one

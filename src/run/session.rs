@@ -42,7 +42,10 @@ pub enum RunError {
 impl RunError {
     /// Whether it is only that the device has too little memory, or binds too little at once.
     pub fn is_for_want_of_room(&self) -> bool {
-        let plan = matches!(self, RunError::Plan(PlanError::Binding { .. } | PlanError::Arena { .. }));
+        let plan = matches!(
+            self,
+            RunError::Plan(PlanError::Binding { .. } | PlanError::Arena { .. } | PlanError::Budget { .. })
+        );
         plan || matches!(self, RunError::Gpu(GpuError::Memory { .. }))
     }
 

@@ -1,7 +1,7 @@
 //! A graph run from maps to maps: what `irnext run`, `verify` and the tests are made of.
 
 use super::{Bands, RunError, Session};
-use crate::compile::{Room, compile, compile_bands};
+use crate::compile::{Cut, Room, compile, cut};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Node};
 use crate::kernels::{Target, storage};
@@ -104,14 +104,14 @@ impl MapRunner {
     /// When an op has no kernel, or the room is too little even for bands.
     pub fn new(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, budget: u64) -> Result<Self, RunError> {
         let plan = compile(graph, precision, target(gpu, false))?;
-        let short = plan.most_flops() <= gpu.flops_at_once;
-        if short && plan.fits(&gpu.limits).is_ok() && plan.device_bytes() <= budget {
-            let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
-            return Ok(Self::Whole(Box::new(TensorSession { session })));
-        }
         let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
-        let plan = compile_bands(graph, precision, target(gpu, false), &room)?;
-        Ok(Self::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))))
+        Ok(match cut(plan, graph, precision, target(gpu, false), &room)? {
+            Cut::Whole(plan) => {
+                let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
+                Self::Whole(Box::new(TensorSession { session }))
+            }
+            Cut::Bands(plan) => Self::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))),
+        })
     }
 
     /// One picture's map through a graph of one input, whose outputs are pictures.
