@@ -1,7 +1,8 @@
 //! From the bytes of a file to an upright photo.
 
 use super::{
-    Format, Limits, Photo, PhotoError, Warning, colour, colour::Meaning, exif, icc, tiff, whole, whole::Whole, xmp,
+    Format, Limits, Notes, Photo, PhotoError, Warning, colour, colour::Meaning, exif, icc, tiff, whole, whole::Whole,
+    xmp,
 };
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
@@ -92,7 +93,8 @@ impl Photo {
         };
         picture.apply_orientation(orientation);
 
-        let mut photo = Photo { format: Some(format), exif, xmp, warnings, ..Photo::from(picture) };
+        let notes = Notes::of(format, bytes).turned(orientation);
+        let mut photo = Photo { format: Some(format), exif, xmp, warnings, notes, ..Photo::from(picture) };
         if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
             if !icc::fits(&profile, photo.layout) {
                 photo.warnings.push(Warning::ProfileDropped);

@@ -2,7 +2,7 @@
 
 use super::colour::{self, Meaning};
 use super::format::JPEG_XMP;
-use super::{Format, Layout, Photo, PhotoError, Pixels, Warning, exif};
+use super::{Format, Layout, Photo, PhotoError, Pixels, Resolution, Warning, exif};
 use image::codecs::{bmp::BmpEncoder, jpeg::JpegEncoder};
 use image::{DynamicImage, ImageEncoder, ImageError};
 use std::borrow::Cow;
@@ -55,11 +55,14 @@ impl Photo {
         if self.xmp.as_ref().is_some_and(|xmp| xmp.len() > format.longest_xmp()) {
             losses.push(Warning::XmpLost(format));
         }
+        if self.notes.is_lost_in(format) {
+            losses.push(Warning::TextLost(format));
+        }
         Ok(losses)
     }
 
     /// The photo as a file of this format: its own layout where the format has it, else the next wider one, and its
-    /// profile, EXIF and XMP. Where it holds no profile the colours become sRGB. `quality`, 1 to 100, is for JPEG and AVIF;
+    /// profile, EXIF, XMP, resolution and texts. Where it holds no profile the colours become sRGB. `quality`, 1 to 100, is for JPEG and AVIF;
     /// the others are lossless.
     ///
     /// # Errors
@@ -75,10 +78,16 @@ impl Photo {
             Format::Png => write_png(&photo, &picture, &mut bytes).map_err(|error| refused(error.to_string())),
             Format::Jpeg => {
                 // Without chroma subsampling, whatever its documentation says.
-                let encoder = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100));
+                let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100));
+                if let Some(density) = photo.notes.resolution.and_then(Resolution::for_jpeg) {
+                    encoder.set_pixel_density(density);
+                }
                 write_jpeg(&photo, &picture, encoder).map_err(|error| refused(error.to_string()))?;
                 if let Some(xmp) = photo.xmp.as_ref().filter(|xmp| xmp.len() <= format.longest_xmp()) {
-                    insert_xmp(bytes.get_mut(), xmp);
+                    insert(bytes.get_mut(), 0xe1, &[JPEG_XMP, xmp].concat());
+                }
+                for comment in photo.notes.jpeg_comments() {
+                    insert(bytes.get_mut(), 0xfe, &comment);
                 }
                 Ok(())
             }
@@ -121,6 +130,7 @@ fn write_png(photo: &Photo, picture: &DynamicImage, file: &mut Cursor<Vec<u8>>) 
     let mut info = png::Info::with_size(picture.width(), picture.height());
     info.icc_profile = photo.icc.as_deref().map(Cow::Borrowed);
     info.exif_metadata = photo.exif.as_deref().map(Cow::Borrowed);
+    photo.notes.write_png(&mut info);
     // A packet that is not UTF-8 is none.
     if let Some(text) = photo.xmp.as_deref().and_then(|xmp| std::str::from_utf8(xmp).ok()) {
         info.utf8_text.push(png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", text));
@@ -158,15 +168,14 @@ fn write_jpeg(photo: &Photo, picture: &DynamicImage, mut encoder: impl ImageEnco
     picture.write_with_encoder(encoder)
 }
 
-/// Puts the packet into a segment of its own, behind those that open the file.
-fn insert_xmp(jpeg: &mut Vec<u8>, xmp: &[u8]) {
+/// Puts a segment behind those that open the file: its application's, and comments.
+fn insert(jpeg: &mut Vec<u8>, marker: u8, content: &[u8]) {
     let mut at = 2;
-    while let [0xff, 0xe0 | 0xe1, high, low, ..] = jpeg[at..] {
+    while let [0xff, 0xe0 | 0xe1 | 0xfe, high, low, ..] = jpeg[at..] {
         at += 2 + usize::from(u16::from_be_bytes([high, low]));
     }
-    let length = (2 + JPEG_XMP.len() + xmp.len()) as u16;
-    let segment = [&[0xff, 0xe1], &length.to_be_bytes()[..], JPEG_XMP, xmp].concat();
-    jpeg.splice(at..at, segment);
+    let length = (2 + content.len()) as u16;
+    jpeg.splice(at..at, [&[0xff, marker], &length.to_be_bytes()[..], content].concat());
 }
 
 fn avif(photo: &Photo, quality: u8) -> Result<Vec<u8>, ravif::Error> {

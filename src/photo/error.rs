@@ -179,4 +179,7 @@ pub enum Warning {
     /// XMP into a format without, or longer than it can hold.
     #[error("{0} is written without the XMP data: write .png, .webp or .tif to keep them")]
     XmpLost(Format),
+    /// Texts into a format without, or longer than it can hold.
+    #[error("{0} is written without the file's texts (comment, title, author): write .png to keep them")]
+    TextLost(Format),
 }

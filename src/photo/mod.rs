@@ -1,5 +1,5 @@
 //! Floor 7: pictures in and out of files. A [`Photo`] is what a file showed, upright, as RGBA of 8 or 16 bits; what the
-//! file had besides (its layout, colour profile and EXIF) travels along, so that the restored picture is the same kind
+//! file had besides (its layout, colour profile, EXIF, texts) travels along, so that the restored picture is the same kind
 //! of file as the one that came in.
 //!
 //! Nothing is lost in silence: half a file is an error, and what a file or a format cannot keep is a [`Warning`].
@@ -22,6 +22,7 @@ mod error;
 mod exif;
 mod format;
 mod icc;
+mod notes;
 mod tiff;
 mod whole;
 mod write;
@@ -34,6 +35,7 @@ pub(crate) use dynamic::luma;
 pub use encode::FILE_QUALITY;
 pub use error::{PhotoError, Warning};
 pub use format::Format;
+pub use notes::{Notes, Resolution, Text, Unit};
 pub use write::{create_parent, same_file, write_atomic, write_new};
 pub use y4m::{Header, VideoError, VideoReader, VideoWriter};
 
@@ -56,6 +58,8 @@ pub struct Photo {
     pub exif: Option<Vec<u8>>,
     /// The XMP packet, UTF-8, without an orientation to be applied.
     pub xmp: Option<Vec<u8>>,
+    /// The size it is to be printed at, and texts, where PNG and JPEG have places of their own for them.
+    pub notes: Notes,
     /// What was noticed while reading.
     pub warnings: Vec<Warning>,
 }
@@ -187,7 +191,7 @@ impl Photo {
     /// If the number of pixels differs.
     pub fn with(&self, pixels: Pixels) -> Self {
         assert_eq!(pixels.len(), self.pixels.len(), "the restored picture has another size");
-        let (icc, exif, xmp, warnings) = (self.icc.clone(), self.exif.clone(), self.xmp.clone(), self.warnings.clone());
+        let (icc, exif, xmp) = (self.icc.clone(), self.exif.clone(), self.xmp.clone());
         Photo {
             width: self.width,
             height: self.height,
@@ -197,7 +201,8 @@ impl Photo {
             icc,
             exif,
             xmp,
-            warnings,
+            notes: self.notes.clone(),
+            warnings: self.warnings.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! samples beyond black and white, chroma that was never filtered to the full lattice, and frames the network leaves
 //! alone all stay as they are, to the bit.
 
-use super::{Layout, Photo, Pixels};
+use super::{Layout, Notes, Photo, Pixels};
 
 /// How the samples of a frame lie and what they mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,6 +170,7 @@ impl Sampling {
             icc: None,
             exif: None,
             xmp: None,
+            notes: Notes::default(),
             warnings: Vec::new(),
         }
     }

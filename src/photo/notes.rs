@@ -1,0 +1,208 @@
+//! What PNG and JPEG files say of their picture outside of EXIF and XMP: the size it is to be printed at, and texts.
+
+use super::Format;
+use image::codecs::jpeg::{PixelDensity, PixelDensityUnit};
+use image::metadata::Orientation;
+use std::io::Cursor;
+
+/// The longest text that is unpacked, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
+/// What other programs hide in texts, of the file as it was: profiles, EXIF with its orientation, thumbnails.
+const HIDDEN: [&str; 3] = ["Raw profile type", "Thumb::", "XML:com.adobe.xmp"];
+/// The keyword of a text that has none: JPEG's comments.
+const COMMENT: &str = "Comment";
+
+/// Pixels a unit of length, across and down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Pixels across a unit.
+    pub across: u32,
+    /// Pixels down a unit.
+    pub down: u32,
+    /// The unit.
+    pub unit: Unit,
+}
+
+/// What a resolution refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// None: the two numbers only say how long pixels are beside their height.
+    Unknown,
+    /// An inch, JPEG's.
+    Inch,
+    /// A centimetre, JPEG's.
+    Centimetre,
+    /// A metre, PNG's.
+    Metre,
+}
+
+/// A keyword and what it says: `Title`, `Author`, `Comment`, `Software`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// 1 to 79 characters of Latin 1.
+    pub keyword: String,
+    /// Of any length.
+    pub text: String,
+}
+
+/// Both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// The size it is to be printed at.
+    pub resolution: Option<Resolution>,
+    /// Plain ones, then packed ones, then those of Unicode; each in the file's order.
+    pub texts: Vec<Text>,
+}
+
+impl Notes {
+    /// Of a file whose containers are whole. What can't be read is left out: a note isn't worth a picture.
+    pub(super) fn of(format: Format, bytes: &[u8]) -> Self {
+        match format {
+            Format::Png => png(bytes).unwrap_or_default(),
+            Format::Jpeg => jpeg(bytes),
+            Format::WebP | Format::Tiff | Format::Bmp | Format::Avif => Notes::default(),
+        }
+    }
+
+    /// As it is for the picture set upright.
+    pub(super) fn turned(mut self, orientation: Orientation) -> Self {
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        if matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH) {
+            self.resolution = self.resolution.map(|r| Resolution { across: r.down, down: r.across, ..r });
+        }
+        self
+    }
+
+    /// Whether a file of this format would lose texts.
+    pub(super) fn is_lost_in(&self, format: Format) -> bool {
+        match format {
+            Format::Png => false,
+            Format::Jpeg => self.texts.iter().any(|text| text.for_jpeg().is_none()),
+            Format::WebP | Format::Tiff | Format::Bmp | Format::Avif => !self.texts.is_empty(),
+        }
+    }
+
+    pub(super) fn write_png(&self, info: &mut png::Info<'_>) {
+        info.pixel_dims = self.resolution.map(Resolution::for_png);
+        for Text { keyword, text } in &self.texts {
+            if text.chars().all(|c| u32::from(c) < 256) {
+                info.uncompressed_latin1_text.push(png::text_metadata::TEXtChunk::new(keyword, text));
+            } else {
+                info.utf8_text.push(png::text_metadata::ITXtChunk::new(keyword, text));
+            }
+        }
+    }
+
+    /// JPEG's comments, for the segments of a file.
+    pub(super) fn jpeg_comments(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.texts.iter().filter_map(Text::for_jpeg)
+    }
+}
+
+impl Text {
+    /// A comment as it is, another text behind its keyword. None if a segment is too short for it.
+    fn for_jpeg(&self) -> Option<Vec<u8>> {
+        let comment = match self.keyword.as_str() {
+            COMMENT => self.text.clone(),
+            keyword => format!("{keyword}: {}", self.text),
+        };
+        (comment.len() <= 65535 - 2).then(|| comment.into_bytes())
+    }
+}
+
+impl Resolution {
+    fn for_png(self) -> png::PixelDimensions {
+        let (by, unit) = match self.unit {
+            Unit::Unknown => (1.0, png::Unit::Unspecified),
+            Unit::Inch => (1.0 / 0.0254, png::Unit::Meter),
+            Unit::Centimetre => (100.0, png::Unit::Meter),
+            Unit::Metre => (1.0, png::Unit::Meter),
+        };
+        let [xppu, yppu] = [self.across, self.down].map(|n| (f64::from(n) * by).round() as u32);
+        png::PixelDimensions { xppu, yppu, unit }
+    }
+
+    /// In JPEG's units and 16 bits; a ratio that needs more is lost.
+    pub(super) fn for_jpeg(self) -> Option<PixelDensity> {
+        let (by, unit) = match self.unit {
+            Unit::Unknown => (1.0, PixelDensityUnit::PixelAspectRatio),
+            Unit::Inch => (1.0, PixelDensityUnit::Inches),
+            Unit::Centimetre => (1.0, PixelDensityUnit::Centimeters),
+            Unit::Metre => (0.0254, PixelDensityUnit::Inches),
+        };
+        let number = |n: u32| u16::try_from((f64::from(n) * by).round() as u64).ok().filter(|&n| n > 0);
+        Some(PixelDensity { density: (number(self.across)?, number(self.down)?), unit })
+    }
+}
+
+/// The chunks that say it, wherever they stand, by the `png` crate: before the picture's data it reads no further.
+fn png(bytes: &[u8]) -> Option<Notes> {
+    const HEADER: usize = 8 + 25;
+    let (head, mut rest) = (bytes.get(..HEADER)?, bytes.get(HEADER..)?);
+    let mut before = head.to_vec();
+    while let Some(length) = rest.first_chunk().map(|length| u32::from_be_bytes(*length) as usize) {
+        let chunk = rest.get(..length.checked_add(12)?)?;
+        if matches!(&chunk[4..8], b"pHYs" | b"tEXt" | b"zTXt" | b"iTXt") {
+            before.extend(chunk);
+        }
+        rest = &rest[chunk.len()..];
+    }
+    before.extend(b"\0\0\0\0IDAT");
+    let mut decoder = png::Decoder::new(Cursor::new(before));
+    decoder.set_ignore_text_chunk(false);
+    let reader = decoder.read_info().ok()?;
+    let info = reader.info();
+    let resolution = info.pixel_dims.map(|dims| Resolution {
+        across: dims.xppu,
+        down: dims.yppu,
+        unit: if dims.unit == png::Unit::Meter { Unit::Metre } else { Unit::Unknown },
+    });
+    let plain = info.uncompressed_latin1_text.iter().map(|chunk| (&chunk.keyword, Some(chunk.text.clone())));
+    let packed = info.compressed_latin1_text.iter().map(|chunk| {
+        let mut own = chunk.clone();
+        (&chunk.keyword, own.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| own.get_text()).ok())
+    });
+    let wide = info.utf8_text.iter().map(|chunk| {
+        let mut own = chunk.clone();
+        (&chunk.keyword, own.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| own.get_text()).ok())
+    });
+    let texts = plain
+        .chain(packed)
+        .chain(wide)
+        .filter(|(keyword, _)| !HIDDEN.iter().any(|hidden| keyword.starts_with(hidden)))
+        .filter_map(|(keyword, text)| Some(Text { keyword: keyword.clone(), text: text? }))
+        .collect();
+    Some(Notes { resolution, texts })
+}
+
+/// The JFIF header's density, and comments, up to the picture.
+fn jpeg(bytes: &[u8]) -> Notes {
+    const SOS: u8 = 0xda;
+    const APP0: u8 = 0xe0;
+    const COM: u8 = 0xfe;
+    let mut notes = Notes::default();
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let [0xff, marker, high, low, ..] = *rest {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let Some(segment) = rest.get(4..2 + length).filter(|_| marker != SOS) else { break };
+        match (marker, segment) {
+            (APP0, &[b'J', b'F', b'I', b'F', 0, _, _, unit, a, b, c, d, ..]) => {
+                let unit = match unit {
+                    1 => Unit::Inch,
+                    2 => Unit::Centimetre,
+                    _ => Unit::Unknown,
+                };
+                let [across, down] = [[a, b], [c, d]].map(|n| u32::from(u16::from_be_bytes(n)));
+                notes.resolution = (across > 0 && down > 0).then_some(Resolution { across, down, unit });
+            }
+            (COM, comment) => {
+                let text = String::from_utf8(comment.to_vec())
+                    .unwrap_or_else(|_| comment.iter().map(|&byte| char::from(byte)).collect());
+                notes.texts.push(Text { keyword: COMMENT.to_owned(), text: text.trim_end_matches('\0').to_owned() });
+            }
+            _ => (),
+        }
+        rest = &rest[2 + length..];
+    }
+    notes
+}
