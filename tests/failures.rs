@@ -215,6 +215,9 @@ fn too_little_memory() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("`--memory` allows 2.0 MiB; use a smaller picture"), "{}", said(&output));
     assert_eq!(names(root.path()), ["a.png"]);
+    let output = irnext(&["bench", "--device", "cpu", "--memory", "2MiB", "--size", "640x640", "--no-kernels"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("640x640: the CPU executor takes") && said(&output).contains("allows 2.0 MiB"));
 }
 
 #[cfg(target_os = "linux")]

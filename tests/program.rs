@@ -103,6 +103,34 @@ fn inspect_shows_every_stage() {
 }
 
 #[test]
+fn inspect_shows_bands_where_memory_is_short() {
+    let bands = |memory: &str| {
+        let done = irnext(&["inspect", "--json", "--size", "256x256", "--memory", memory]);
+        let told: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        (told["bands"].clone(), told["device_bytes"].as_u64().unwrap())
+    };
+    let (none, whole) = bands("1GiB");
+    assert!(none.is_null(), "{none}");
+    let (some, _) = bands("8MiB");
+    let taken = some["device_bytes"].as_u64().unwrap();
+    assert!(taken <= 8 << 20 && whole > 8 << 20 && some["bands"].as_u64().unwrap() > 1, "{some}, whole {whole}");
+    let done = irnext(&["inspect", "--memory", "8MiB"]);
+    assert!(String::from_utf8_lossy(&done.stdout).contains(" bands in "));
+    assert_eq!(irnext(&["inspect", "--memory", "1KiB"]).status.code(), Some(1));
+}
+
+#[test]
+fn devices_end_with_the_cpu_executor_and_one_is_automatic() {
+    let list: Vec<serde_json::Value> = serde_json::from_slice(&irnext(&["devices", "--json"]).stdout).unwrap();
+    assert_eq!(list.last().unwrap()["device"], "cpu");
+    assert_eq!(list.iter().filter(|device| device["auto"] == true).count(), 1);
+    for device in &list {
+        let name = device["device"].to_string();
+        assert!(name == "\"cpu\"" || name.parse::<usize>().is_ok(), "{device}");
+    }
+}
+
+#[test]
 fn models_are_chosen_by_task_and_quality() {
     let models = irnext(&["models", "--json"]);
     let models: serde_json::Value = serde_json::from_slice(&models.stdout).expect("JSON");

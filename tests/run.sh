@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 cargo build --release --locked
 # Not `grep -q`: it would leave at the first match, and under pipefail the program's broken pipe would count as a failure.
-adapter() { ./target/release/irnext devices --json | grep '"device"' >/dev/null; }
+adapter() { ./target/release/irnext devices --json | grep '"device": [0-9]' >/dev/null; }
 
 if ! adapter; then
   echo "no Vulkan adapter: installing Mesa's software driver" >&2

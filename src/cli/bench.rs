@@ -9,7 +9,7 @@ use crate::compile::optimise;
 use crate::cpu::Program;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
-use crate::restore::{Executor, padded_size};
+use crate::restore::{Executor, needed, padded_size};
 use crate::run::{TensorSession, prepare};
 use crate::tensor::{Element, FeatureMap};
 use clap::Args;
@@ -109,6 +109,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 if arguments.kernels.explain {
                     explain_kernels(&executor, &graph, precision);
                 }
+                let failed = |error| Failure::from(format!("{height}x{width}: {error}"));
+                needed(&graph, arguments.device.memory).map_err(failed)?;
                 let (program, inputs) = (Program::new(&graph), inputs(&graph));
                 let times = measure(budget, || Ok(program.run(&inputs).map(drop)?))?;
                 if index == 0 && !arguments.no_kernels {

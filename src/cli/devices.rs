@@ -17,8 +17,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let found = adapters();
+    let gpu = found.iter().position(|adapter| adapter.get_info().device_type != DeviceType::Cpu);
+    let threads = rayon::current_num_threads();
     if arguments.json {
-        let list: Vec<_> = found
+        let mut list: Vec<_> = found
             .iter()
             .enumerate()
             .map(|(index, adapter)| {
@@ -33,9 +35,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                     "timestamps": adapter.features().contains(Features::TIMESTAMP_QUERY),
                     "max_binding_bytes": limits.max_storage_buffer_binding_size,
                     "max_buffer_bytes": limits.max_buffer_size,
+                    "auto": gpu == Some(index),
                 })
             })
             .collect();
+        list.push(json!({ "device": "cpu", "name": "CPU executor", "threads": threads, "auto": gpu.is_none() }));
         output::json(&list)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -49,8 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             limits.max_buffer_size >> 20
         )?;
     }
-    print_line!("cpu: the CPU executor, {} threads, f32", rayon::current_num_threads())?;
-    let gpu = found.iter().position(|adapter| adapter.get_info().device_type != DeviceType::Cpu);
+    print_line!("cpu: the CPU executor, {threads} threads, f32")?;
     print_line!("`--device auto` takes {}", gpu.map_or("cpu".into(), |index| index.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ use super::network::ShapeArguments;
 use super::output::{self, print_line, say};
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, parse_size};
-use crate::compile::{PASSES, Plan, assign_elements, compile, optimise, required, stages};
+use crate::compile::{Cut, Estimate, PASSES, Plan, Room, assign_elements, compile, cut, optimise, required, stages};
 use crate::gpu::{Dialect, Gpu, Shaders};
 use crate::graph::Graph;
 use crate::kernels::{Target, shaders};
@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plain = compile(&required(&graph)?, precision, aim.target)?;
     let plan = compile(&optimised, precision, aim.target)?;
     aim.check_shaders(&plan)?;
+    let in_bands = in_bands(&graph, precision, &aim, arguments.device.memory)?;
     if arguments.steps {
         for (index, step) in plan.steps.iter().enumerate() {
             let (x, [a, b, c]) = (step.cost, step.workgroups);
@@ -104,6 +105,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "width_px": width,
             "multiply_adds": graph.multiply_adds(),
             "constants_bytes": plan.constants.len(),
+            "device_bytes": plan.device_bytes(),
+            "bands": in_bands,
             "unfused": summary(&plain),
             "fused": summary(&plan),
         }))?;
@@ -115,6 +118,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     print_line!("target      {}", aim.name)?;
     print_line!("work        {:.2} GMAC of convolution", graph.multiply_adds() as f64 / 1e9)?;
     print_line!("constants   {}", mebibytes(plan.constants.len() as u64))?;
+    let banded = in_bands.map_or(String::new(), |estimate| {
+        let Estimate { device_bytes, bands, segments, overlap_percent, .. } = estimate;
+        let taken = mebibytes(device_bytes);
+        format!("; {taken} in {bands} bands in {segments} groups of layers, {overlap_percent} % of the work twice")
+    });
+    print_line!("memory      {} in one piece{banded}", mebibytes(plan.device_bytes()))?;
     print_line!("kernels     {}", kernels(&plan))?;
     for (name, plan) in [("unfused", &plain), ("fused", &plan)] {
         print_line!(
@@ -137,6 +146,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let passes: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
     print_line!("stages      build, {}, assign_elements (see --stage)", passes.join(", "))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the picture takes in bands, where it goes in bands: within --memory or the device's own limits.
+fn in_bands(graph: &Graph, precision: Element, aim: &Aim, memory: Option<u64>) -> Result<Option<Estimate>, Failure> {
+    let (limits, flops_at_once) = match &aim.gpu {
+        Some(gpu) => (gpu.limits.clone(), gpu.flops_at_once),
+        None => (wgpu::Limits::default(), u64::MAX),
+    };
+    let room = Room { budget: memory.unwrap_or(u64::MAX), limits, flops_at_once };
+    let mut graph = graph.clone();
+    graph.outputs.retain(|output| output.name == "full"); // as `restore` does
+    let graph = optimise(&graph)?;
+    let whole = compile(&graph, precision, aim.target)?;
+    Ok(match cut(whole, &graph, precision, aim.target, &room)? {
+        Cut::Whole(_) => None,
+        Cut::Bands(plan) => Some(plan.estimate()),
+    })
 }
 
 /// The model, or a network on random weights if a shape is given.

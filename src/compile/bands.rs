@@ -51,7 +51,7 @@ pub struct BandPlan {
 }
 
 /// What a plan in bands takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Estimate {
     /// Segments of layers.
     pub segments: usize,
