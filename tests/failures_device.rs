@@ -186,7 +186,7 @@ fn half_precision_that_is_too_narrow_is_left() {
     assert!(notices.len() == 1 && notices[0].contains("too narrow"), "{notices:?}");
 }
 
-/// Every shipped model makes the same of a photograph on a device as on the CPU executor.
+/// Every shipped model makes the same of a photograph on a device as on the CPU executor, and half precision does for it.
 #[test]
 fn shipped_models_restore_on_devices() {
     let gpu = fresh();
@@ -194,9 +194,22 @@ fn shipped_models_restore_on_devices() {
         let input = format!("tests/data/heldout/{}/input/raccoon.png", shipped.task);
         let photo = Photo::open(Path::new(&input), &irnext::photo::Limits::default()).expect("reads");
         let model = || Model::shipped(shipped.task, shipped.quality).expect("reads");
-        let on = |executor| Restorer::on(executor, model(), &Options::default()).restore(&photo).expect("restores");
+        let notices = Arc::new(std::sync::Mutex::new(vec![]));
+        let on = |executor| {
+            let heard = Arc::clone(&notices);
+            let notice = move |line: &str| heard.lock().expect("no panic").push(line.to_owned());
+            let restorer = Restorer::on(executor, model(), &Options::default()).with_notice(notice);
+            restorer.restore(&photo).expect("restores")
+        };
         let furthest = furthest(&on(Executor::Gpu(Arc::clone(&gpu))), &on(Executor::Cpu(None)));
         assert!(furthest <= 3, "{} {}: {furthest} levels", shipped.task, shipped.quality);
+        let notices = notices.lock().expect("no panic");
+        assert!(
+            !notices.iter().any(|line| line.contains("too narrow")),
+            "{} {}: {notices:?}",
+            shipped.task,
+            shipped.quality
+        );
     }
 }
 

@@ -26,6 +26,7 @@ def options(argv=None):
     a.add_argument("--freeze", type=float, default=FREEZE, help="part of the run until batch norms are frozen")
     a.add_argument("--out", default="runs/new", help="folder of the checkpoint; a run found there goes on")
     a.add_argument("--start", help="checkpoint or safetensors file whose weights a new run starts from")
+    a.add_argument("--revive", action="store_true", help="with --start: bring filters that stand still back to where they learn")
     a.add_argument("--cache", help="folder where drawn scenes are kept, for several runs to share")
     a.add_argument("--ease", type=int, default=0,
                    help="deblur: steps over which straight paths give way to all others until these are 70 %%; 0: they are from the start")

@@ -1,6 +1,7 @@
 """The loop: loss, schedule, averaged weights, checkpoints."""
 
 import copy
+import json
 import math
 import os
 import time
@@ -10,13 +11,16 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional as F
 
-from .data import loader
+from . import half
+from .data import POOL, Batches, loader
+from .filters import EVERY, follow, revive
 from .muon import Muon, is_matrix
 from .network import IRNeXt
 
 PEAK, FLOOR, WARMUP = 6e-4, 1e-6, 200  # learning rate: its top, its end, and the steps up to the top
 FREEZE = 0.15  # part of the run after which batch norms keep their statistics (see README)
 DECAY = 0.998  # of the average of the weights
+REVIVAL = 40  # batches that --revive measures on
 SPECTRUM = {"dehaze": 0.02, "deblur": 0.1, "defocus": 0.1, "derain": 0.02, "desnow": 0.02}  # the paper has 0.1 (see README)
 
 
@@ -110,6 +114,9 @@ class Run:
             missing = [k for k in missing if not k.endswith("num_batches_tracked")]
             if missing or unknown:
                 raise SystemExit(f"{path} is another network: missing {missing[:3]}, unknown {unknown[:3]}")
+            for name, times in json.loads(about.get("halved", "{}")).items():
+                half.scale(net, name, -times)
+            half.widen(net)
         if about.get("task") == self.options["task"]:
             self.before = int(about.get("steps", 0))
 
@@ -123,12 +130,15 @@ class Run:
         """One step; its loss."""
         begun, progress = time.monotonic(), self.progress
         self.net.train()
-        if progress >= self.options["freeze"]:
+        frozen = progress >= self.options["freeze"]
+        if frozen:
             freeze_statistics(self.net)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate(self.step, progress) * self.options["rate"]
         degraded = degraded.to(self.device).contiguous(memory_format=torch.channels_last)
+        if frozen and self.step % EVERY == 0:
+            follow(self.net, degraded)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options["bf16"]):
             outputs = self.forward(degraded)
         value = loss(outputs, wanted.to(self.device), self.options["spectrum"])
@@ -151,6 +161,8 @@ def train(options, report=print):
         run.load(checkpoint)
     elif options["start"]:
         run.load(options["start"], weights_only=True)
+        if options["revive"]:
+            revived(run)
     if run.progress >= 1:
         return run
     batches = loader(options["task"], options["seed"], options["batch"], start=run.step,
@@ -170,6 +182,14 @@ def train(options, report=print):
         if done:
             return run
         waited = time.monotonic()
+
+
+def revived(run):
+    """Bring filters of the weights that a run starts from back to life (`filters.revive`), by batches of their own."""
+    o, pool = run.options, {}
+    source = Batches(o["task"], o["seed"], o["batch"], scenery=o["scenery"], cache=o["cache"])
+    revive(run.net, (source.draw(2 * POOL + step, pool)[0].to(run.device) for step in range(REVIVAL)))
+    run.ema.load_state_dict(run.net.state_dict())
 
 
 def validate(run):
