@@ -1,7 +1,7 @@
 //! Checkpoint readers: PyTorch's zip, PyTorch's legacy stream and safetensors, told apart by content, not by name.
 //!
 //! A checkpoint may come from anywhere, so it is read as data only: the pickle inside is walked, never run
-//! (`pickle`), whatever it names must be on a short list (`globals`), and nothing is allocated on the word of a
+//! (`unpickle`), whatever it names must be on a short list (`globals`), and nothing is allocated on the word of a
 //! size that the file's own length does not bear out (`storage`).
 
 mod error;
@@ -11,6 +11,7 @@ mod rebuild;
 mod storage;
 mod torch_legacy;
 mod torch_zip;
+mod unpickle;
 
 pub use error::{CheckpointError, CheckpointErrorKind, TensorProblem};
 

@@ -3,9 +3,9 @@
 //! the system.
 
 use super::error::{CheckpointErrorKind, TensorProblem, shorten};
-use super::pickle::{self, Node, Pickle, Value};
+use super::pickle::{Node, Pickle, Value};
 use super::storage::{Storage, Storages};
-use super::{StateDict, rebuild};
+use super::{StateDict, rebuild, unpickle};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ fn layout(problem: impl Into<String>) -> CheckpointErrorKind {
 }
 
 fn next_pickle<'a>(rest: &mut &'a [u8], part: &'static str) -> Result<Pickle<'a>, CheckpointErrorKind> {
-    let pickle = pickle::parse(rest).map_err(|error| CheckpointErrorKind::Pickle { part, error })?;
+    let pickle = unpickle::parse(rest).map_err(|error| CheckpointErrorKind::Pickle { part, error })?;
     *rest = &rest[pickle.length..];
     Ok(pickle)
 }

@@ -3,7 +3,7 @@
 
 use super::error::{CheckpointErrorKind, TensorProblem, shorten};
 use super::storage::{Storage, Storages};
-use super::{StateDict, pickle, rebuild};
+use super::{StateDict, rebuild, unpickle};
 use std::borrow::Cow;
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
@@ -31,7 +31,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<StateDict, CheckpointErrorKind> {
     let bytes_of_pickle = small_entry(&mut archive, &name, MAX_PICKLE)?
         .ok_or_else(|| CheckpointErrorKind::ZipLayout(format!("it has no entry {name:?}")))?;
     let pickle =
-        pickle::parse(&bytes_of_pickle).map_err(|error| CheckpointErrorKind::Pickle { part: "data.pkl", error })?;
+        unpickle::parse(&bytes_of_pickle).map_err(|error| CheckpointErrorKind::Pickle { part: "data.pkl", error })?;
     rebuild::state_dict(&pickle, bytes.len(), &mut Entries { archive, folder, big_endian })
 }
 
