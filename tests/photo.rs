@@ -292,8 +292,33 @@ fn texts_packed_behind_the_picture_are_read_and_other_programs_secrets_are_not()
     let texts = other.windows(4).position(|name| name == b"zTXt").unwrap() - 4;
     let picture = other.windows(4).position(|name| name == b"IDAT").unwrap() - 4;
     let end = file.len() - 12;
-    let photo = decode(&[&file[..end], &other[texts..picture], &file[end..]].concat()).unwrap();
-    assert_eq!(photo.notes.texts, [text("Title", "packed")]);
+    let texts = &other[texts..picture];
+    // What follows the end, chunk or not, is no part of the picture.
+    let photo = decode(&[&file[..end], texts, &file[end..], texts, b"hello"].concat()).unwrap();
+    assert_eq!((photo.notes.texts, photo.warnings), (vec![text("Title", "packed")], vec![]));
+}
+
+/// A file of a few bytes that unpacks to much, and one of very many texts: some are kept, and the loss is told.
+#[test]
+fn texts_without_measure_are_left_out() {
+    let zeros = "x".repeat(700_000);
+    let mut info = png::Info::with_size(1, 1);
+    for _ in 0..50 {
+        info.compressed_latin1_text.push(png::text_metadata::ZTXtChunk::new("Comment", &zeros));
+    }
+    let mut file = Vec::new();
+    let mut writer = png::Encoder::with_info(&mut file, info).unwrap().write_header().unwrap();
+    writer.write_image_data(&[0]).unwrap();
+    writer.finish().unwrap();
+    let photo = decode(&file).unwrap();
+    assert_eq!((photo.notes.texts.len(), photo.warnings), (1, vec![Warning::TextDropped]));
+    let jpeg = sample(9, 7, Layout::Rgb, 8).encode(Format::Jpeg, 95).unwrap();
+    let comments = |comment: &[u8], count| [&jpeg[..2], &comment.repeat(count), &jpeg[2..]].concat();
+    let many = decode(&comments(b"\xff\xfe\0\x03a", 5000)).unwrap();
+    assert_eq!((many.notes.texts.len(), many.warnings.as_slice()), (1024, &[Warning::TextDropped][..]));
+    // Bytes of fill before a marker, and comments of nothing.
+    let filled = decode(&comments(b"\xff\xff\xff\xfe\0\x04hi\xff\xfe\0\x02", 1)).unwrap();
+    assert_eq!(filled.notes.texts, [text("Comment", "hi")]);
 }
 
 #[test]

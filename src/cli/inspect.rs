@@ -4,7 +4,10 @@ use super::network::ShapeArguments;
 use super::output::{self, print_line, say};
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, parse_size};
-use crate::compile::{Cut, Estimate, PASSES, Plan, Room, assign_elements, compile, cut, optimise, required, stages};
+use crate::compile::{
+    Cut, Estimate, Frame, PASSES, Plan, Room, assign_elements, compile, compile_picture, cut, optimise, required,
+    stages,
+};
 use crate::gpu::{Dialect, Gpu, Shaders};
 use crate::graph::Graph;
 use crate::kernels::{Target, shaders};
@@ -70,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plain = compile(&required(&graph)?, precision, aim.target)?;
     let plan = compile(&optimised, precision, aim.target)?;
     aim.check_shaders(&plan)?;
-    let in_bands = in_bands(&graph, precision, &aim, arguments.device.memory)?;
+    let memory = memory(&graph, precision, &aim, arguments)?;
     if arguments.steps {
         for (index, step) in plan.steps.iter().enumerate() {
             let (x, [a, b, c]) = (step.cost, step.workgroups);
@@ -105,8 +108,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "width_px": width,
             "multiply_adds": graph.multiply_adds(),
             "constants_bytes": plan.constants.len(),
-            "device_bytes": plan.device_bytes(),
-            "bands": in_bands,
+            "device_bytes": memory.whole,
+            "bands": memory.bands,
             "unfused": summary(&plain),
             "fused": summary(&plan),
         }))?;
@@ -118,12 +121,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     print_line!("target      {}", aim.name)?;
     print_line!("work        {:.2} GMAC of convolution", graph.multiply_adds() as f64 / 1e9)?;
     print_line!("constants   {}", mebibytes(plan.constants.len() as u64))?;
-    let banded = in_bands.map_or(String::new(), |estimate| {
+    let banded = memory.bands.map_or(String::new(), |estimate| {
         let Estimate { device_bytes, bands, segments, overlap_percent, .. } = estimate;
         let taken = mebibytes(device_bytes);
         format!("; {taken} in {bands} bands in {segments} groups of layers, {overlap_percent} % of the work twice")
     });
-    print_line!("memory      {} in one piece{banded}", mebibytes(plan.device_bytes()))?;
+    print_line!("memory      {} in one piece{banded}", mebibytes(memory.whole))?;
     print_line!("kernels     {}", kernels(&plan))?;
     for (name, plan) in [("unfused", &plain), ("fused", &plan)] {
         print_line!(
@@ -148,21 +151,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the picture takes in bands, where it goes in bands: within --memory or the device's own limits.
-fn in_bands(graph: &Graph, precision: Element, aim: &Aim, memory: Option<u64>) -> Result<Option<Estimate>, Failure> {
+/// What the picture takes on the device, in one piece and, where it has no room so, in bands.
+struct Memory {
+    whole: u64,
+    bands: Option<Estimate>,
+}
+
+/// As `restore` reckons it, for --memory or the device's own limits.
+///
+/// # Errors
+/// When --memory is too little even for bands. Without it, a picture that is too large is none.
+fn memory(graph: &Graph, precision: Element, aim: &Aim, arguments: &Arguments) -> Result<Memory, Failure> {
     let (limits, flops_at_once) = match &aim.gpu {
         Some(gpu) => (gpu.limits.clone(), gpu.flops_at_once),
         None => (wgpu::Limits::default(), u64::MAX),
     };
-    let room = Room { budget: memory.unwrap_or(u64::MAX), limits, flops_at_once };
+    let budget = arguments.device.memory;
+    let room = Room { budget: budget.unwrap_or(u64::MAX), limits, flops_at_once };
     let mut graph = graph.clone();
-    graph.outputs.retain(|output| output.name == "full"); // as `restore` does
+    graph.outputs.retain(|output| output.name == "full");
     let graph = optimise(&graph)?;
-    let whole = compile(&graph, precision, aim.target)?;
-    Ok(match cut(whole, &graph, precision, aim.target, &room)? {
-        Cut::Whole(_) => None,
-        Cut::Bands(plan) => Some(plan.estimate()),
-    })
+    let [height, width] = arguments.size;
+    let plan = compile_picture(&graph, precision, aim.target, Frame { height, width, sixteen: false })?;
+    let whole = plan.device_bytes();
+    let bands = match cut(plan, &graph, precision, aim.target, &room) {
+        Ok(Cut::Whole(_)) => None,
+        Ok(Cut::Bands(plan)) => Some(plan.estimate()),
+        Err(error) if budget.is_some() => return Err(error.into()),
+        Err(_) => None,
+    };
+    Ok(Memory { whole, bands })
 }
 
 /// The model, or a network on random weights if a shape is given.

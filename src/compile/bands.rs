@@ -162,7 +162,7 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
     while choose_spans(&picture, target, &least).is_none() && least.budget < u64::MAX / 2 {
         least.budget += least.budget / 8 + (1 << 14);
     }
-    Err(PlanError::Budget { budget: room.budget, least: least.budget / 7 * 8 })
+    Err(PlanError::Budget { budget: room.budget, least: (least.budget / 7).saturating_mul(8) })
 }
 
 /// A stage, chosen but not compiled.

@@ -93,7 +93,11 @@ impl Photo {
         };
         picture.apply_orientation(orientation);
 
-        let notes = Notes::of(format, bytes).turned(orientation);
+        let (notes, lost) = Notes::of(format, bytes);
+        if lost {
+            warnings.push(Warning::TextDropped);
+        }
+        let notes = notes.turned(orientation);
         let mut photo = Photo { format: Some(format), exif, xmp, warnings, notes, ..Photo::from(picture) };
         if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
             if !icc::fits(&profile, photo.layout) {

@@ -83,12 +83,10 @@ impl Photo {
                     encoder.set_pixel_density(density);
                 }
                 write_jpeg(&photo, &picture, encoder).map_err(|error| refused(error.to_string()))?;
-                if let Some(xmp) = photo.xmp.as_ref().filter(|xmp| xmp.len() <= format.longest_xmp()) {
-                    insert(bytes.get_mut(), 0xe1, &[JPEG_XMP, xmp].concat());
-                }
-                for comment in photo.notes.jpeg_comments() {
-                    insert(bytes.get_mut(), 0xfe, &comment);
-                }
+                let xmp = photo.xmp.as_ref().filter(|xmp| xmp.len() <= format.longest_xmp());
+                let mut segments = xmp.map_or(Vec::new(), |xmp| segment(0xe1, &[JPEG_XMP, xmp].concat()));
+                photo.notes.jpeg_comments().for_each(|comment| segments.extend(segment(0xfe, &comment)));
+                insert(bytes.get_mut(), segments);
                 Ok(())
             }
             Format::WebP => write_webp(&photo, &picture, &mut bytes).map_err(|error| refused(error.to_string())),
@@ -168,14 +166,18 @@ fn write_jpeg(photo: &Photo, picture: &DynamicImage, mut encoder: impl ImageEnco
     picture.write_with_encoder(encoder)
 }
 
-/// Puts a segment behind those that open the file: its application's, and comments.
-fn insert(jpeg: &mut Vec<u8>, marker: u8, content: &[u8]) {
+fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
+    let length = (2 + content.len()) as u16;
+    [&[0xff, marker], &length.to_be_bytes()[..], content].concat()
+}
+
+/// Puts segments behind those that open the file.
+fn insert(jpeg: &mut Vec<u8>, segments: Vec<u8>) {
     let mut at = 2;
-    while let [0xff, 0xe0 | 0xe1 | 0xfe, high, low, ..] = jpeg[at..] {
+    while let [0xff, 0xe0 | 0xe1, high, low, ..] = jpeg[at..] {
         at += 2 + usize::from(u16::from_be_bytes([high, low]));
     }
-    let length = (2 + content.len()) as u16;
-    jpeg.splice(at..at, [&[0xff, marker], &length.to_be_bytes()[..], content].concat());
+    jpeg.splice(at..at, segments);
 }
 
 fn avif(photo: &Photo, quality: u8) -> Result<Vec<u8>, ravif::Error> {

@@ -155,6 +155,9 @@ pub enum Warning {
     /// No TIFF structure could be found in it.
     #[error("its EXIF data are damaged and not kept")]
     ExifDropped,
+    /// Texts that can't be unpacked, or more than a file's own are likely to be.
+    #[error("some of its texts (comments, titles) are damaged or longer than 1 MiB together, and are not kept")]
+    TextDropped,
     /// Bytes between the segments of a JPEG, so that the decoder had to be lenient.
     #[error("has stray bytes between its JPEG segments: decoded, but damage might go unnoticed")]
     StrayBytes,

@@ -5,8 +5,9 @@ use image::codecs::jpeg::{PixelDensity, PixelDensityUnit};
 use image::metadata::Orientation;
 use std::io::Cursor;
 
-/// The longest text that is unpacked, in bytes.
-const LONGEST_TEXT: usize = 1 << 20;
+/// What the texts of a file may take together, unpacked, in bytes; and how many there may be.
+const MOST_TEXT: usize = 1 << 20;
+const MOST_TEXTS: usize = 1 << 10;
 /// What other programs hide in texts, of the file as it was: profiles, EXIF with its orientation, thumbnails.
 const HIDDEN: [&str; 3] = ["Raw profile type", "Thumb::", "XML:com.adobe.xmp"];
 /// The keyword of a text that has none: JPEG's comments.
@@ -55,13 +56,24 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Of a file whose containers are whole. What can't be read is left out: a note isn't worth a picture.
-    pub(super) fn of(format: Format, bytes: &[u8]) -> Self {
+    /// Of a file whose containers are whole, and whether something was left out: damaged, or too much. A note isn't worth
+    /// a picture.
+    pub(super) fn of(format: Format, bytes: &[u8]) -> (Self, bool) {
         match format {
-            Format::Png => png(bytes).unwrap_or_default(),
+            Format::Png => png(bytes),
             Format::Jpeg => jpeg(bytes),
-            Format::WebP | Format::Tiff | Format::Bmp | Format::Avif => Notes::default(),
+            Format::WebP | Format::Tiff | Format::Bmp | Format::Avif => Default::default(),
         }
+    }
+
+    /// Puts a text to the others. False if there is no room for it.
+    fn add(&mut self, keyword: &str, text: String) -> bool {
+        let taken = || self.texts.iter().map(|text| text.text.len()).sum::<usize>();
+        let room = self.texts.len() < MOST_TEXTS && taken() + text.len() <= MOST_TEXT;
+        if room && !text.is_empty() {
+            self.texts.push(Text { keyword: keyword.to_owned(), text });
+        }
+        room
     }
 
     /// As it is for the picture set upright.
@@ -85,6 +97,7 @@ impl Notes {
     pub(super) fn write_png(&self, info: &mut png::Info<'_>) {
         info.pixel_dims = self.resolution.map(Resolution::for_png);
         for Text { keyword, text } in &self.texts {
+            let text = &text.replace('\0', " "); // PNG ends a text there
             if text.chars().all(|c| u32::from(c) < 256) {
                 info.uncompressed_latin1_text.push(png::text_metadata::TEXtChunk::new(keyword, text));
             } else {
@@ -136,73 +149,90 @@ impl Resolution {
 }
 
 /// The chunks that say it, wherever they stand, by the `png` crate: before the picture's data it reads no further.
-fn png(bytes: &[u8]) -> Option<Notes> {
+fn png(bytes: &[u8]) -> (Notes, bool) {
     const HEADER: usize = 8 + 25;
-    let (head, mut rest) = (bytes.get(..HEADER)?, bytes.get(HEADER..)?);
-    let mut before = head.to_vec();
+    let mut before = bytes[..bytes.len().min(HEADER)].to_vec();
+    let mut rest = &bytes[before.len()..];
     while let Some(length) = rest.first_chunk().map(|length| u32::from_be_bytes(*length) as usize) {
-        let chunk = rest.get(..length.checked_add(12)?)?;
-        if matches!(&chunk[4..8], b"pHYs" | b"tEXt" | b"zTXt" | b"iTXt") {
-            before.extend(chunk);
+        let Some((chunk, next)) = length.checked_add(12).and_then(|length| rest.split_at_checked(length)) else {
+            break;
+        };
+        match &chunk[4..8] {
+            b"IEND" => break, // what follows is of no concern
+            b"pHYs" | b"tEXt" | b"zTXt" | b"iTXt" => before.extend(chunk),
+            _ => (),
         }
-        rest = &rest[chunk.len()..];
+        rest = next;
     }
     before.extend(b"\0\0\0\0IDAT");
     let mut decoder = png::Decoder::new(Cursor::new(before));
     decoder.set_ignore_text_chunk(false);
-    let reader = decoder.read_info().ok()?;
+    let Ok(reader) = decoder.read_info() else { return (Notes::default(), true) };
     let info = reader.info();
     let resolution = info.pixel_dims.map(|dims| Resolution {
         across: dims.xppu,
         down: dims.yppu,
         unit: if dims.unit == png::Unit::Meter { Unit::Metre } else { Unit::Unknown },
     });
-    let plain = info.uncompressed_latin1_text.iter().map(|chunk| (&chunk.keyword, Some(chunk.text.clone())));
-    let packed = info.compressed_latin1_text.iter().map(|chunk| {
+    let mut notes = Notes { resolution, texts: Vec::new() };
+    let mut lost = false;
+    let mut room = MOST_TEXT;
+    let mut keep = |keyword: &str, text: &mut dyn FnMut(usize) -> Option<String>| {
+        if !HIDDEN.iter().any(|hidden| keyword.starts_with(hidden)) {
+            let text = text(room);
+            room -= text.as_ref().map_or(0, |text| text.len().min(room));
+            lost |= !text.is_some_and(|text| notes.add(keyword, text));
+        }
+    };
+    for chunk in &info.uncompressed_latin1_text {
+        keep(&chunk.keyword, &mut |_| Some(chunk.text.clone()));
+    }
+    for chunk in &info.compressed_latin1_text {
         let mut own = chunk.clone();
-        (&chunk.keyword, own.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| own.get_text()).ok())
-    });
-    let wide = info.utf8_text.iter().map(|chunk| {
+        keep(&chunk.keyword, &mut |room| own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok());
+    }
+    for chunk in &info.utf8_text {
         let mut own = chunk.clone();
-        (&chunk.keyword, own.decompress_text_with_limit(LONGEST_TEXT).and_then(|()| own.get_text()).ok())
-    });
-    let texts = plain
-        .chain(packed)
-        .chain(wide)
-        .filter(|(keyword, _)| !HIDDEN.iter().any(|hidden| keyword.starts_with(hidden)))
-        .filter_map(|(keyword, text)| Some(Text { keyword: keyword.clone(), text: text? }))
-        .collect();
-    Some(Notes { resolution, texts })
+        keep(&chunk.keyword, &mut |room| own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok());
+    }
+    (notes, lost)
 }
 
 /// The JFIF header's density, and comments, up to the picture.
-fn jpeg(bytes: &[u8]) -> Notes {
+fn jpeg(bytes: &[u8]) -> (Notes, bool) {
     const SOS: u8 = 0xda;
     const APP0: u8 = 0xe0;
     const COM: u8 = 0xfe;
-    let mut notes = Notes::default();
+    let (mut notes, mut lost) = (Notes::default(), false);
     let mut rest = bytes.get(2..).unwrap_or_default();
-    while let [0xff, marker, high, low, ..] = *rest {
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let Some(segment) = rest.get(4..2 + length).filter(|_| marker != SOS) else { break };
-        match (marker, segment) {
-            (APP0, &[b'J', b'F', b'I', b'F', 0, _, _, unit, a, b, c, d, ..]) => {
-                let unit = match unit {
-                    1 => Unit::Inch,
-                    2 => Unit::Centimetre,
-                    _ => Unit::Unknown,
-                };
-                let [across, down] = [[a, b], [c, d]].map(|n| u32::from(u16::from_be_bytes(n)));
-                notes.resolution = (across > 0 && down > 0).then_some(Resolution { across, down, unit });
+    loop {
+        match *rest {
+            [0xff, 0xff, ..] => rest = &rest[1..], // fill
+            [0xff, marker, high, low, ..] if marker != SOS => {
+                let length = usize::from(u16::from_be_bytes([high, low])).max(2);
+                let Some(segment) = rest.get(4..2 + length) else { break };
+                rest = &rest[2 + length..];
+                match (marker, segment) {
+                    (APP0, &[b'J', b'F', b'I', b'F', 0, _, _, unit, a, b, c, d, ..]) => {
+                        let unit = match unit {
+                            1 => Unit::Inch,
+                            2 => Unit::Centimetre,
+                            _ => Unit::Unknown,
+                        };
+                        let [across, down] = [[a, b], [c, d]].map(|n| u32::from(u16::from_be_bytes(n)));
+                        notes.resolution = (across > 0 && down > 0).then_some(Resolution { across, down, unit });
+                    }
+                    (COM, comment) => {
+                        // UTF-8, or else what Latin 1 makes of it.
+                        let text = String::from_utf8(comment.to_vec())
+                            .unwrap_or_else(|_| comment.iter().map(|&byte| char::from(byte)).collect());
+                        lost |= !notes.add(COMMENT, text.trim_end_matches('\0').replace('\0', " "));
+                    }
+                    _ => (),
+                }
             }
-            (COM, comment) => {
-                let text = String::from_utf8(comment.to_vec())
-                    .unwrap_or_else(|_| comment.iter().map(|&byte| char::from(byte)).collect());
-                notes.texts.push(Text { keyword: COMMENT.to_owned(), text: text.trim_end_matches('\0').to_owned() });
-            }
-            _ => (),
+            _ => break,
         }
-        rest = &rest[2 + length..];
     }
-    notes
+    (notes, lost)
 }
