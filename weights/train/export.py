@@ -1,11 +1,7 @@
-"""A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry.
-
-Its maps are brought into half precision's range (`half.py`), which changes nothing of what the network does.
-"""
+"""A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry."""
 
 import argparse
 import hashlib
-import json
 import os
 import re
 from pathlib import Path
@@ -15,7 +11,7 @@ from safetensors.torch import save_file
 
 from . import RECIPE
 from .data import POOL, Batches
-from .half import fit, narrow
+from .health import HIGHEST, largest
 from .network import IRNeXt
 
 LOOKS = 8  # batches on which the maps' range is measured
@@ -45,11 +41,12 @@ def export(checkpoint, out, quality, hardware, measured=None):
     about = facts(state, hardware)
     net = IRNeXt(about["width"], about["blocks"], activation=about["activation"], mean=about["mean"])
     net.load_state_dict(state["ema"])
-    narrow(net)
-    halved = fit(net, pictures(state["options"]))
-    weights = {k: v.half().contiguous() for k, v in net.state_dict().items() if v.is_floating_point()}
+    high = largest(net.eval(), lambda: [net(batch) for batch in pictures(state["options"])])
+    if not high < HIGHEST:
+        print(f"warning: maps reach {high:.0f}, and half precision ends at 65504; see train.health")
+    weights = {k: v.half().contiguous() for k, v in state["ema"].items() if v.is_floating_point()}
     temporary = out.with_suffix(".part")
-    save_file(weights, temporary, metadata={k: str(v) for k, v in about.items()} | {"halved": json.dumps(halved)})
+    save_file(weights, temporary, metadata={k: str(v) for k, v in about.items()})
     temporary.chmod(0o644)
     os.replace(temporary, out)
 
@@ -66,9 +63,10 @@ def register(manifest, name, entry):
     lines = [f"{k} = {v}" if isinstance(v, (int, float)) else f'{k} = "{v}"' for k, v in entry.items()]
     table = "\n".join([f"[{name}]", *lines, ""])
     old = manifest.read_text() if manifest.exists() else "# The weights that irnext ships, made by weights/train.\n"
-    rest = re.sub(rf"(?ms)^\[{re.escape(name)}\]$.*?(?=^\[|\Z)", "", old).rstrip()
+    own = re.compile(rf"(?ms)^\[{re.escape(name)}\]$.*?(?=^\[|\Z)")
+    new = own.sub(lambda _: f"{table}\n", old, count=1) if own.search(old) else f"{old.rstrip()}\n\n{table}"
     temporary = manifest.with_suffix(".part")
-    temporary.write_text(f"{rest}\n\n{table}")
+    temporary.write_text(f"{new.rstrip()}\n")
     os.replace(temporary, manifest)
 
 

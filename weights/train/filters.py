@@ -22,7 +22,10 @@ def layers(net):
 
 @torch.no_grad()
 def follow(net, pictures):
-    """Move each norm's running statistics towards those of a batch, [N, 3, H, W]."""
+    """Move each norm's running statistics towards those of a batch, [N, 3, H, W]; one picture has none."""
+    if len(pictures) < 2:
+        return
+
     def see(norm, inputs, _):
         var, mean = torch.var_mean(inputs[0].float(), (0, 2, 3))
         norm.running_mean.lerp_(mean, PACE)
@@ -74,6 +77,7 @@ def renew(layer, z):
     ratio = ratio.clamp(0.2, 1).repeat_interleave(len(layer.lamb_l) // layer.groups)
     inside, low = layer.inside_all.flatten(), layer.lamb_l
     renewed = low * ((inside + 1) / ratio - inside)
-    layer.inside_all.copy_((inside * low / renewed).view_as(layer.inside_all))
-    layer.lamb_l.copy_(renewed)
+    works = renewed.abs() > 0.1 * low.abs()  # else what it adds is nothing, or can't be made up for
+    layer.inside_all.copy_(torch.where(works, inside * low / renewed, inside).view_as(layer.inside_all))
+    layer.lamb_l.copy_(torch.where(works, renewed, low))
     return still.float().mean().item()

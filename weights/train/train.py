@@ -1,7 +1,6 @@
 """The loop: loss, schedule, averaged weights, checkpoints."""
 
 import copy
-import json
 import math
 import os
 import time
@@ -11,14 +10,13 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional as F
 
-from . import half
 from .data import POOL, Batches, loader
 from .filters import EVERY, follow, revive
 from .muon import Muon, is_matrix
 from .network import IRNeXt
 
 PEAK, FLOOR, WARMUP = 6e-4, 1e-6, 200  # learning rate: its top, its end, and the steps up to the top
-FREEZE = 0.15  # part of the run after which batch norms keep their statistics (see README)
+FREEZE = 0.15  # part of the run after which batch norms use their running statistics (see README)
 DECAY = 0.998  # of the average of the weights
 REVIVAL = 40  # batches that --revive measures on
 SPECTRUM = {"dehaze": 0.02, "deblur": 0.1, "defocus": 0.1, "derain": 0.02, "desnow": 0.02}  # the paper has 0.1 (see README)
@@ -114,9 +112,6 @@ class Run:
             missing = [k for k in missing if not k.endswith("num_batches_tracked")]
             if missing or unknown:
                 raise SystemExit(f"{path} is another network: missing {missing[:3]}, unknown {unknown[:3]}")
-            for name, times in json.loads(about.get("halved", "{}")).items():
-                half.scale(net, name, -times)
-            half.widen(net)
         if about.get("task") == self.options["task"]:
             self.before = int(about.get("steps", 0))
 
@@ -185,7 +180,7 @@ def train(options, report=print):
 
 
 def revived(run):
-    """Bring filters of the weights that a run starts from back to life (`filters.revive`), by batches of their own."""
+    """Bring filters of the weights that a run starts from back to life (`filters.revive`), by the run's kind of batches."""
     o, pool = run.options, {}
     source = Batches(o["task"], o["seed"], o["batch"], scenery=o["scenery"], cache=o["cache"])
     revive(run.net, (source.draw(2 * POOL + step, pool)[0].to(run.device) for step in range(REVIVAL)))
