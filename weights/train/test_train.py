@@ -18,8 +18,8 @@ from .train import Run, loss
 
 TINY = ["--width", "8", "--blocks", "1", "--steps", "24", "--freeze", "0.5", "--seed", "3", "--rate", "10"]
 FULL = {  # the commands of README.md that train the paper's architecture, less their lengths
-    task: ["--task", task, "--width", "32", "--blocks", "4"] for task in TASKS
-} | {"deblur": ["--task", "deblur", "--width", "32", "--blocks", "14", "--mean", "local"]}
+    task: ["--task", task, "--width", "32", "--blocks", "4", "--muon"] for task in TASKS
+} | {"deblur": ["--task", "deblur", "--width", "32", "--blocks", "14", "--mean", "local", "--muon"]}
 POOL = {}  # the scenes drawn so far, shared by all tests
 
 
