@@ -56,7 +56,7 @@ fn a_frame_is_restored_as_a_picture_is() {
     let mean =
         |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64;
     assert!(mean(&after, expected.as_raw()) < 1.5, "{}", mean(&after, expected.as_raw()));
-    assert!(mean(&before, &after) > 3.0, "something was restored: {}", mean(&before, &after));
+    assert!(mean(&before, &after) > 2.0, "something was restored: {}", mean(&before, &after));
 }
 
 /// The line of the README, with ffmpeg at both ends.
