@@ -6,7 +6,7 @@ mod ffmpeg;
 mod program;
 
 use ffmpeg::{feed, ffmpeg};
-use irnext::photo::{FILE_QUALITY, Format, Layout, Notes, Photo, Pixels, Warning};
+use irnext::photo::{FILE_QUALITY, Format, Layout, Photo, Pixels, Warning};
 use program::{command, said};
 use std::path::Path;
 
@@ -20,18 +20,7 @@ fn sample(width: usize, height: usize, layout: Layout) -> Photo {
         [r as u8, g as u8, b as u8, alpha]
     });
     let pixels = Pixels::Eight(pixels.collect());
-    Photo {
-        width,
-        height,
-        pixels,
-        layout,
-        format: None,
-        icc: None,
-        exif: None,
-        xmp: None,
-        notes: Notes::default(),
-        warnings: Vec::new(),
-    }
+    Photo::new(width, height, pixels, layout)
 }
 
 /// The colours that ffmpeg sees.

@@ -3,7 +3,7 @@
 
 use irnext::gpu::AdapterChoice;
 use irnext::model::{Model, Quality, Task};
-use irnext::photo::{ColourSpace, Format, Layout, Limits, Notes, Photo, Pixels, Warning};
+use irnext::photo::{ColourSpace, Format, Layout, Limits, Photo, Pixels, Warning};
 use irnext::restore::{Adjustments, Options, Restorer};
 use irnext::tensor::Tensor;
 use moxcms::ColorProfile;
@@ -39,18 +39,7 @@ fn photo(layout: Layout, bits: u32, icc: Option<Vec<u8>>) -> Photo {
         8 => Pixels::Eight(pixels.map(|p| p.map(|sample| (sample / 257) as u8)).collect()),
         _ => Pixels::Sixteen(pixels.map(|p| p.map(|sample| sample ^ 5)).collect()),
     };
-    Photo {
-        width,
-        height,
-        pixels,
-        layout,
-        format: None,
-        icc,
-        exif: None,
-        xmp: None,
-        notes: Notes::default(),
-        warnings: Vec::new(),
-    }
+    Photo { icc, ..Photo::new(width, height, pixels, layout) }
 }
 
 fn profiles() -> Vec<(&'static str, Vec<u8>)> {

@@ -1,6 +1,6 @@
 //! Between a photo and the `image` crate's pictures.
 
-use super::{Layout, Notes, Photo, Pixels};
+use super::{Layout, Photo, Pixels};
 use image::{DynamicImage, ImageBuffer};
 
 impl From<DynamicImage> for Photo {
@@ -20,19 +20,7 @@ impl From<DynamicImage> for Photo {
         } else {
             Pixels::Sixteen(picture.into_rgba16().pixels().map(|p| p.0).collect())
         };
-        let notes = Notes::default();
-        Photo {
-            width,
-            height,
-            pixels,
-            layout,
-            format: None,
-            icc: None,
-            exif: None,
-            xmp: None,
-            notes,
-            warnings: Vec::new(),
-        }
+        Photo::new(width, height, pixels, layout)
     }
 }
 

@@ -176,6 +176,12 @@ impl Default for Limits {
 }
 
 impl Photo {
+    /// A photo of these pixels, row by row, that comes from no file: sRGB, with nothing said of it.
+    pub fn new(width: usize, height: usize, pixels: Pixels, layout: Layout) -> Self {
+        let (notes, warnings) = (Notes::default(), Vec::new());
+        Photo { width, height, pixels, layout, format: None, icc: None, exif: None, xmp: None, notes, warnings }
+    }
+
     /// The space of its samples if that is not sRGB and its profile can be used.
     pub fn colour_space(&self) -> Option<ColourSpace> {
         match colour::meaning(self.icc.as_deref()?, self.layout) {
@@ -191,18 +197,14 @@ impl Photo {
     /// If the number of pixels differs.
     pub fn with(&self, pixels: Pixels) -> Self {
         assert_eq!(pixels.len(), self.pixels.len(), "the restored picture has another size");
-        let (icc, exif, xmp) = (self.icc.clone(), self.exif.clone(), self.xmp.clone());
         Photo {
-            width: self.width,
-            height: self.height,
-            pixels,
-            layout: self.layout,
             format: self.format,
-            icc,
-            exif,
-            xmp,
+            icc: self.icc.clone(),
+            exif: self.exif.clone(),
+            xmp: self.xmp.clone(),
             notes: self.notes.clone(),
             warnings: self.warnings.clone(),
+            ..Photo::new(self.width, self.height, pixels, self.layout)
         }
     }
 }

@@ -66,14 +66,19 @@ impl Notes {
         }
     }
 
-    /// Puts a text to the others. False if there is no room for it.
-    fn add(&mut self, keyword: &str, text: String) -> bool {
-        let taken = || self.texts.iter().map(|text| text.text.len()).sum::<usize>();
-        let room = self.texts.len() < MOST_TEXTS && taken() + text.len() <= MOST_TEXT;
-        if room && !text.is_empty() {
+    /// Bytes that further texts may take.
+    fn room(&self) -> usize {
+        let taken: usize = self.texts.iter().map(|text| text.text.len()).sum();
+        if self.texts.len() < MOST_TEXTS { MOST_TEXT.saturating_sub(taken) } else { 0 }
+    }
+
+    /// Puts a text to the others. False if it couldn't be read or there is no room for it.
+    fn add(&mut self, keyword: &str, text: Option<String>) -> bool {
+        let Some(text) = text.filter(|text| text.len() <= self.room()) else { return false };
+        if !text.is_empty() {
             self.texts.push(Text { keyword: keyword.to_owned(), text });
         }
-        room
+        true
     }
 
     /// As it is for the picture set upright.
@@ -175,27 +180,26 @@ fn png(bytes: &[u8]) -> (Notes, bool) {
         unit: if dims.unit == png::Unit::Meter { Unit::Metre } else { Unit::Unknown },
     });
     let mut notes = Notes { resolution, texts: Vec::new() };
-    let mut lost = false;
-    let mut room = MOST_TEXT;
-    let mut keep = |keyword: &str, text: &mut dyn FnMut(usize) -> Option<String>| {
-        if !HIDDEN.iter().any(|hidden| keyword.starts_with(hidden)) {
-            let text = text(room);
-            room -= text.as_ref().map_or(0, |text| text.len().min(room));
-            lost |= !text.is_some_and(|text| notes.add(keyword, text));
-        }
-    };
-    for chunk in &info.uncompressed_latin1_text {
-        keep(&chunk.keyword, &mut |_| Some(chunk.text.clone()));
-    }
-    for chunk in &info.compressed_latin1_text {
-        let mut own = chunk.clone();
-        keep(&chunk.keyword, &mut |room| own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok());
-    }
-    for chunk in &info.utf8_text {
-        let mut own = chunk.clone();
-        keep(&chunk.keyword, &mut |room| own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok());
-    }
-    (notes, lost)
+    // Up to the first that is lost: what comes behind it might be without end.
+    let whole = info
+        .uncompressed_latin1_text
+        .iter()
+        .all(|chunk| is_hidden(&chunk.keyword) || notes.add(&chunk.keyword, Some(chunk.text.clone())))
+        && info.compressed_latin1_text.iter().all(|chunk| {
+            let (mut own, room) = (chunk.clone(), notes.room());
+            let mut text = || own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok();
+            is_hidden(&chunk.keyword) || notes.add(&chunk.keyword, text())
+        })
+        && info.utf8_text.iter().all(|chunk| {
+            let (mut own, room) = (chunk.clone(), notes.room());
+            let mut text = || own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok();
+            is_hidden(&chunk.keyword) || notes.add(&chunk.keyword, text())
+        });
+    (notes, !whole)
+}
+
+fn is_hidden(keyword: &str) -> bool {
+    HIDDEN.iter().any(|hidden| keyword.starts_with(hidden))
 }
 
 /// The JFIF header's density, and comments, up to the picture.
@@ -226,7 +230,8 @@ fn jpeg(bytes: &[u8]) -> (Notes, bool) {
                         // UTF-8, or else what Latin 1 makes of it.
                         let text = String::from_utf8(comment.to_vec())
                             .unwrap_or_else(|_| comment.iter().map(|&byte| char::from(byte)).collect());
-                        lost |= !notes.add(COMMENT, text.trim_end_matches('\0').replace('\0', " "));
+                        let text = text.trim_end_matches('\0').replace('\0', " ");
+                        lost = lost || !notes.add(COMMENT, Some(text));
                     }
                     _ => (),
                 }

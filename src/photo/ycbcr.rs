@@ -5,7 +5,7 @@
 //! samples beyond black and white, chroma that was never filtered to the full lattice, and frames the network leaves
 //! alone all stay as they are, to the bit.
 
-use super::{Layout, Notes, Photo, Pixels};
+use super::{Layout, Photo, Pixels};
 
 /// How the samples of a frame lie and what they mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,18 +161,8 @@ impl Sampling {
                 })
                 .collect()
         };
-        Photo {
-            width: self.width,
-            height: self.height,
-            pixels: Pixels::Sixteen(pixels),
-            layout: if self.chroma == Chroma::None { Layout::Grey } else { Layout::Rgb },
-            format: None,
-            icc: None,
-            exif: None,
-            xmp: None,
-            notes: Notes::default(),
-            warnings: Vec::new(),
-        }
+        let layout = if self.chroma == Chroma::None { Layout::Grey } else { Layout::Rgb };
+        Photo::new(self.width, self.height, Pixels::Sixteen(pixels), layout)
     }
 
     /// The frame with what has become of its photo.

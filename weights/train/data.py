@@ -62,6 +62,12 @@ class Batches(IterableDataset):
         return torch.from_numpy(degraded), torch.from_numpy(wanted)
 
 
+def looks(task, seed, count, batch=8, **where):
+    """`count` batches of degraded crops to look at, of a pool that is full."""
+    source, pool = Batches(task, seed, batch, **where), {}
+    return (source.draw(2 * POOL + step, pool)[0] for step in range(count))
+
+
 def kept(cache, seed, index):
     """A scene, from the folder `cache` where it lies there; several runs can share one and draw each scene once."""
     if cache is None:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from . import RECIPE
-from .data import POOL, Batches
+from .data import looks
 from .health import HIGHEST, largest
 from .network import IRNeXt
 
@@ -27,13 +27,6 @@ def facts(state, hardware):
     }
 
 
-def pictures(options):
-    """Batches of degraded crops, which the run didn't see."""
-    source, pool = Batches(options["task"], options["seed"] + 1, 8, scenery=options["scenery"], cache=options["cache"]), {}
-    for step in range(LOOKS):
-        yield source.draw(2 * POOL + step, pool)[0]
-
-
 def export(checkpoint, out, quality, hardware, measured=None):
     """Write the fp16 weights to `out` and put their entry into manifest.toml beside it."""
     out = Path(out)
@@ -41,7 +34,9 @@ def export(checkpoint, out, quality, hardware, measured=None):
     about = facts(state, hardware)
     net = IRNeXt(about["width"], about["blocks"], activation=about["activation"], mean=about["mean"])
     net.load_state_dict(state["ema"])
-    high = largest(net.eval(), lambda: [net(batch) for batch in pictures(state["options"])])
+    o = state["options"]
+    batches = looks(o["task"], o["seed"] + 1, LOOKS, scenery=o["scenery"], cache=o["cache"])
+    high = largest(net.eval(), lambda: [net(batch) for batch in batches])
     if not high < HIGHEST:
         print(f"warning: maps reach {high:.0f}, and half precision ends at 65504; see train.health")
     weights = {k: v.half().contiguous() for k, v in state["ema"].items() if v.is_floating_point()}

@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from .data import POOL, Batches
+from .data import looks
 from .evaluate import load
 
 OUTER = "feat_extract.0.", "Encoder.0.", "Decoder.2.", "feat_extract.5."  # by these names, and half of Convs.1
@@ -45,8 +45,7 @@ def main():
     a = args.parse_args()
     with safe_open(a.outer, "pt") as file:
         about = file.metadata()
-    source, pool = Batches(about["task"], int(about["seed"]), 8, cache=a.cache), {}
-    state = meet(load(a.outer), load(a.inner), (source.draw(2 * POOL + step, pool)[0] for step in range(LOOKS)))
+    state = meet(load(a.outer), load(a.inner), looks(about["task"], int(about["seed"]), LOOKS, cache=a.cache))
     save_file({k: v.contiguous() for k, v in state.items() if v.is_floating_point()}, a.out, metadata=about)
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional as F
 
-from .data import POOL, Batches, loader
+from .data import loader, looks
 from .filters import EVERY, follow, revive
 from .muon import Muon, is_matrix
 from .network import IRNeXt
@@ -181,9 +181,9 @@ def train(options, report=print):
 
 def revived(run):
     """Bring filters of the weights that a run starts from back to life (`filters.revive`), by the run's kind of batches."""
-    o, pool = run.options, {}
-    source = Batches(o["task"], o["seed"], o["batch"], scenery=o["scenery"], cache=o["cache"])
-    revive(run.net, (source.draw(2 * POOL + step, pool)[0].to(run.device) for step in range(REVIVAL)))
+    o = run.options
+    batches = looks(o["task"], o["seed"], REVIVAL, o["batch"], scenery=o["scenery"], cache=o["cache"])
+    revive(run.net, (batch.to(run.device) for batch in batches))
     run.ema.load_state_dict(run.net.state_dict())
 
 
