@@ -190,16 +190,13 @@ impl Session {
         limit: u64,
         submitted: &mut dyn FnMut(SubmissionIndex, u64) -> Result<(), GpuError>,
     ) -> Result<(), RunError> {
-        let (mut done, mut portion) = (0, 0);
-        let mut encoder = self.encoder();
+        let (mut done, mut portion, mut start) = (0, 0, 0);
         for (index, step) in self.dispatches.iter().enumerate() {
-            step.record(&mut encoder.begin_compute_pass(&ComputePassDescriptor::default()));
             portion += step.flops;
             if portion > limit || index + 1 == self.dispatches.len() {
-                let full = std::mem::replace(&mut encoder, self.encoder());
-                let submission = self.gpu.queue.submit([full.finish()]);
+                let submission = self.submit(&self.dispatches[start..=index], 1);
                 done += portion;
-                portion = 0;
+                (portion, start) = (0, index + 1);
                 submitted(submission, done)?;
             }
         }
@@ -228,12 +225,29 @@ impl Session {
     /// # Errors
     /// When the device fails.
     pub fn repeat_step(&self, index: usize, times: usize) -> Result<(), RunError> {
-        let mut encoder = self.encoder();
-        for _ in 0..times {
-            self.dispatches[index].record(&mut encoder.begin_compute_pass(&ComputePassDescriptor::default()));
-        }
-        self.gpu.queue.submit([encoder.finish()]);
+        self.submit(&self.dispatches[index..=index], times);
         Ok(self.gpu.wait()?)
+    }
+
+    /// Runs every step so many times over, in one submission, and waits for the last.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn repeat(&self, times: usize) -> Result<(), RunError> {
+        if times == 1 {
+            return self.dispatch();
+        }
+        self.submit(&self.dispatches, times);
+        Ok(self.gpu.wait()?)
+    }
+
+    /// Submits steps, in one pass: a pass of its own for each takes twice the time to record.
+    fn submit(&self, steps: &[Dispatch], times: usize) -> SubmissionIndex {
+        let mut encoder = self.encoder();
+        let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+        (0..times).flat_map(|_| steps).for_each(|step| step.record(&mut pass));
+        drop(pass);
+        self.gpu.queue.submit([encoder.finish()])
     }
 
     pub(super) fn encoder(&self) -> CommandEncoder {
