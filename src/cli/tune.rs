@@ -5,12 +5,12 @@ use super::network::random;
 use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, explain, seconds};
-use crate::compile::optimise;
+use crate::compile::{CHOICES, optimise};
 use crate::gpu::{AdapterChoice, Preferences, adapters};
 use crate::model::{Activation, MeanKind};
 use crate::reference;
 use crate::restore::{Executor, Options, padded_size};
-use crate::run::{by, inputs, kinds, least_time, prepare, sample, target};
+use crate::run::{RunError, WARMING, by, inputs, kinds, least_time, prepare, sample, target};
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::Error;
 use clap::Args;
@@ -21,6 +21,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   irnext tune --device 0
   irnext tune --width 16 --size 480x640 --json
+  irnext tune --device 0 --only \"3x3/1 32>32\" --kernel conv2d_tiled --shaders shaders   as you edit it
 
 Kernels are kept by adapter, driver and shaders in IRNEXT_CACHE, else in the user's cache folder. Without --device the
 first adapter is taken, a software driver too. Errors are relative L2 against the CPU reference in f64.")]
@@ -36,10 +37,19 @@ pub(super) struct Arguments {
     seconds: f64,
     #[command(flatten)]
     device: DeviceArguments,
+    /// Only these kernels; nothing is kept. May be given several times
+    #[arg(long = "kernel", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(CHOICES))]
+    kernels: Vec<String>,
+    /// Only convolutions whose name contains this; nothing is kept. May be given several times
+    #[arg(long = "only", value_name = "TEXT")]
+    only: Vec<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
 }
+
+/// Pixels of the maps on which errors are judged, about.
+const JUDGED_PIXELS: usize = 1 << 14;
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -70,7 +80,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         say!("irnext: {warning}");
     }
     let mut known = gpu.preferences().cloned().unwrap_or_default();
-    let kinds: Vec<_> = kinds(&graph, precision, &target(gpu, false));
+    let mut kinds = kinds(&graph, precision, &target(gpu, false));
+    kinds.retain(|kind| arguments.only.is_empty() || arguments.only.iter().any(|text| kind.key.contains(text)));
+    let all = arguments.kernels.is_empty() && arguments.only.is_empty();
     let mut progress = Progress::new(kinds.len(), false);
     let mut rows = vec![];
     for kind in &kinds {
@@ -78,22 +90,31 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         if kind.nodes.len() > 1 {
             gpu.prefer(known.clone());
         }
-        let sample = sample(&graph, precision, kind, usize::MAX)?;
-        let inputs = inputs(&sample);
+        // The reference takes minutes for a large map.
+        let judged = sample(&graph, precision, kind, JUDGED_PIXELS)?;
+        let timed = sample(&graph, precision, kind, usize::MAX)?;
+        let (inputs, filling) = (inputs(&judged), inputs(&timed));
         let exact: Vec<FeatureMap<f64>> = inputs.iter().map(FeatureMap::cast).collect();
-        let truth = reference::execute(&sample, &exact)?.swap_remove(0);
-        let flops = 2 * sample.multiply_adds();
+        let truth = reference::execute(&judged, &exact)?.swap_remove(0);
+        let flops = 2 * timed.multiply_adds();
         let from = rows.len();
-        for kernel in &kind.candidates {
-            let session = match by(gpu, &sample, precision, kernel) {
-                Err(error) if error.is_of_one_kernel() => {
+        let wanted =
+            |kernel: &&&str| arguments.kernels.is_empty() || arguments.kernels.iter().any(|name| name == *kernel);
+        for kernel in kind.candidates.iter().filter(wanted) {
+            let measured = || {
+                let result = by(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
+                let session = by(gpu, &timed, precision, kernel)?;
+                // Zeros would be multiplied faster than a picture.
+                session.run(&filling)?;
+                Ok((result, least_time(&session, WARMING, budget)?.as_secs_f64()))
+            };
+            let (result, seconds) = match measured() {
+                Err(error) if RunError::is_of_one_kernel(&error) => {
                     say!("irnext: {}: `{kernel}` is left out: {error}", kind.key);
                     continue;
                 }
-                session => session?,
+                measured => measured?,
             };
-            let result = session.run(&inputs)?.swap_remove(0);
-            let seconds = least_time(&session, budget)?.as_secs_f64();
             rows.push(Row {
                 convolution: kind.key.clone(),
                 count: kind.count,
@@ -109,11 +130,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             known.fastest.insert(kind.key.clone(), row.kernel.into());
         }
         // An interrupted run is not lost; whether it can be kept is said at the end.
-        let _ = gpu.preferences_file().map(|file| known.save(&file));
+        let _ = gpu.preferences_file().filter(|_| all).map(|file| known.save(&file));
         progress.finish("");
     }
     drop(progress);
-    let kept = keep(gpu.preferences_file(), &known);
+    let kept = if all { keep(gpu.preferences_file(), &known) } else { ExitCode::SUCCESS };
     if arguments.json {
         output::json(&serde_json::json!({"adapter": gpu.name, "precision": precision.to_string(), "kernels": rows}))?;
         return Ok(kept);

@@ -15,4 +15,4 @@ pub use self_check::{inputs, objection};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};
-pub use tune::{Kind, by, explain, kinds, least_time, prepare, sample, tune};
+pub use tune::{Kind, WARMING, by, explain, kinds, least_time, prepare, sample, tune};

@@ -84,21 +84,34 @@ pub fn by(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, kernel: &'static st
     TensorSession::with_target(gpu, graph, precision, Target { prefer: Some(kernel), ..target(gpu, false) })
 }
 
-/// The least time of several passes within a budget, on whatever its maps hold.
+/// Time of the passes that are submitted at once: submitting and waiting, some 50 µs of a host, is little beside it.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// The most passes that are submitted at once.
+const MOST_AT_ONCE: u128 = 256;
+
+/// How long a GPU that has idled is kept busy before it is timed: an H100's clock takes a tenth of a second and more to rise
+/// from a fifth of its rate.
+pub const WARMING: Duration = Duration::from_millis(250);
+
+/// The least time of a pass, of several within a budget after so long a warm-up, on whatever its maps hold.
 ///
 /// # Errors
 /// When the device fails.
-pub fn least_time(session: &TensorSession, budget: Duration) -> Result<Duration, RunError> {
-    // The first pass is a warm-up.
-    session.session().dispatch()?;
-    let (started, mut least) = (Instant::now(), Duration::MAX);
+pub fn least_time(session: &TensorSession, warming: Duration, budget: Duration) -> Result<Duration, RunError> {
+    let session = session.session();
+    // A software driver compiles in the first pass, and knows no clock that rises.
+    let warming = if session.gpu().software { Duration::ZERO } else { warming };
+    session.dispatch()?;
+    let (started, mut least, mut passes) = (Instant::now(), Duration::MAX, 1);
     loop {
         let begun = Instant::now();
-        session.session().dispatch()?;
-        least = least.min(begun.elapsed());
-        if started.elapsed() > budget {
+        session.repeat(passes)?;
+        least = least.min(begun.elapsed() / passes as u32);
+        if started.elapsed() > warming + budget {
             return Ok(least);
         }
+        passes = (AT_ONCE.as_nanos() / least.as_nanos().max(1)).clamp(1, MOST_AT_ONCE) as usize;
     }
 }
 
@@ -191,6 +204,7 @@ pub fn tune(
     let open: Vec<Kind> = kinds.iter().filter(open).cloned().collect();
     // What is known for as long as this takes: of the samples' own kinds too, which are smaller.
     let mut trial = known.clone();
+    let mut warming = WARMING.min(budget / 4);
     for (index, kind) in open.iter().enumerate() {
         // What was begun is ended: the next time would begin with it again, and get no further.
         let Some(left) = budget.checked_sub(started.elapsed()) else { break };
@@ -208,7 +222,9 @@ pub fn tune(
             if known.demoted(&check_key(kernel, precision)) {
                 continue;
             }
-            match by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, portion)) {
+            let timed = by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, warming, portion));
+            warming = Duration::ZERO; // there is no rest from here on
+            match timed {
                 Ok(time) if fastest.is_none_or(|(least, _)| time < least) => fastest = Some((time, kernel)),
                 Ok(_) => {}
                 Err(RunError::Gpu(GpuError::Shader(error)))
