@@ -27,14 +27,18 @@ struct Params {
 // [items][blocks]
 @if(gather) @group(0) @binding(5) var<storage, read_write> parts: array<Stored>;
 
-const LANES = 64u;
+const LANES = 256u;
 // 9 taps for at most 128 groups.
 const ROWS = 1152u;
 
 var<workgroup> z: array<f32, ROWS>;
 @if(gather) var<workgroup> lanes: array<vec4<f32>, LANES>;
 
-// The mean, up to 64 blocks at a time; `across` lanes share a block, as in global_mean.wgsl.
+// Several lanes' shares of a row, [row][share].
+var<workgroup> shares: array<f32, LANES>;
+
+// The mean, up to 256 blocks at a time; `across` lanes share a block, as in global_mean.wgsl, and read 4 parts at once: this
+// is one workgroup, and nothing else is under way while it waits for memory.
 @if(gather)
 fn gather(lane: u32) {
     for (var first = 0u; first < params.blocks; first += LANES) {
@@ -43,8 +47,14 @@ fn gather(lane: u32) {
         let block = first + lane % own;
         var sum = vec4<f32>(0.0);
         if (lane < own * across) {
-            for (var item = lane / own; item < params.items; item += across) {
-                sum += decode(parts[item * params.blocks + block]);
+            for (var item = lane / own; item < params.items; item += across * 4u) {
+                var several: array<vec4<f32>, 4>;
+                for (var i = 0u; i < 4u; i++) {
+                    let at = item + i * across;
+                    let part = decode(parts[min(at, params.items - 1u) * params.blocks + block]);
+                    several[i] = select(vec4<f32>(), part, at < params.items);
+                }
+                sum += several[0] + several[1] + several[2] + several[3];
             }
         }
         lanes[lane] = sum;
@@ -92,12 +102,27 @@ fn exponentials(start: u32, top: f32) -> f32 {
 @compute @workgroup_size(LANES)
 fn main(@builtin(local_invocation_index) lane: u32) {
     @if(gather) { gather(lane); }
-    for (var row = lane; row < params.groups * 9u; row += LANES) {
+    let rows = params.groups * 9u;
+    let split = max(LANES / rows, 1u);
+    for (var at = lane; at < rows * split; at += LANES) {
+        let row = at / split;
         var sum = 0.0;
-        for (var block = 0u; block < params.blocks; block++) {
+        for (var block = at % split; block < params.blocks; block += split) {
             sum += dot(weight[row * params.blocks + block], mean[block]);
         }
-        z[row] = sum + bias[row];
+        if (split == 1u) {
+            z[row] = sum + bias[row];
+        } else {
+            shares[at] = sum;
+        }
+    }
+    workgroupBarrier();
+    if (split > 1u && lane < rows) {
+        var sum = bias[lane];
+        for (var share = 0u; share < split; share++) {
+            sum += shares[lane * split + share];
+        }
+        z[lane] = sum;
     }
     workgroupBarrier();
     for (var group = lane; group < params.groups; group += LANES) {
