@@ -85,52 +85,81 @@ random_shapes! {
     global_mean box_mean low_band fft2 filter_taps dynamic_filter reflect_pad residual_block
 }
 
-/// Cooperative matrices in both sizes, offered or not: software Vulkan computes 16×16 ones although it offers only 8×8.
-#[test]
-fn cooperative_matrices() {
-    let Some(gpu) = devices().native.as_ref().filter(|gpu| gpu.matrix.is_some()) else {
+/// A device with cooperative matrices of half floats, or word that it wasn't tested.
+fn with_matrices() -> Option<&'static Arc<Gpu>> {
+    let gpu = devices().native.as_ref().filter(|gpu| gpu.matrix.is_some());
+    if gpu.is_none() {
         common::not_tested(&devices().packed.name, "cooperative matrices of half floats (none offered)");
-        return;
-    };
+    }
+    gpu
+}
+
+/// Cooperative matrices on random shapes, in both sizes, offered or not: software Vulkan computes 16×16 ones although it
+/// offers only 8×8.
+#[test]
+fn cooperative_matrices_on_random_shapes() {
+    let Some(gpu) = with_matrices() else { return };
     for seed in 0..16 {
         for op in ["conv2d", "conv_transpose2d"] {
             let case = random::case(op, seed).expect("a case of the list");
             check_matrices(gpu, &case.name, &case.graph, &case.inputs, &["conv2d_matrix"], (&[8, 16], 4));
-            check_matrices(gpu, &case.name, &case.graph, &case.inputs, &HALO, (&[8], 4));
+            // Drivers take seconds to compile each of these.
+            if seed < 4 {
+                check_matrices(gpu, &case.name, &case.graph, &case.inputs, &HALO, (&[8], 4));
+            }
         }
     }
-    // Several workgroups on each axis, none of them whole, and more than one round of channels from two inputs. Drivers take
-    // seconds to compile the forms of 16×16.
+}
+
+/// Every form of cooperative matrices, in both sizes.
+#[test]
+fn cooperative_matrices_in_every_form() {
+    let Some(gpu) = with_matrices() else { return };
+    // Several workgroups on each axis, none of them whole, and more than one round of channels from two inputs.
     let mut made = BTreeSet::new();
-    for (height, width, channels, out) in [(35, 37, 24, 72), (17, 1, 5, 16)] {
-        let (graph, inputs) = wide_convolution(Shape::new(height, width, channels), out);
+    for (height, width, channels, out) in [(35, 37, 24, 72), (19, 21, 8, 24), (17, 1, 5, 16), (37, 9, 5, 3)] {
+        let (graph, inputs) = wide_convolution(Shape::new(height, width, channels), out, 3, 1);
         made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, (&[8, 16], 4)));
-        let (graph, inputs) = wide_transposed(Shape::new(height, width, channels), out);
-        made.extend(check_matrices(gpu, "wide transposed", &graph, &inputs, &HALO, (&[8, 16], 4)));
     }
+    let shape = Shape::new(35, 37, 24);
+    for (kernel, stride) in [(3, 2), (1, 1)] {
+        let (graph, inputs) = wide_convolution(shape, 72, kernel, stride);
+        made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, (&[8, 16], 4)));
+    }
+    let (graph, inputs) = wide_transposed(shape, 72);
+    made.extend(check_matrices(gpu, "wide transposed", &graph, &inputs, &HALO, (&[8, 16], 4)));
     // Twice as many subgroups as the kernels want, as where their size is known only by its bounds.
-    let (graph, inputs) = wide_convolution(Shape::new(21, 19, 24), 40);
+    let (graph, inputs) = wide_convolution(Shape::new(21, 19, 24), 40, 3, 1);
     check_matrices(gpu, "eight subgroups", &graph, &inputs, &["conv2d_matrix", "conv2d_matrix_halo"], (&[8], 8));
     let rest = |variant: &String| {
         let rest = variant.split('+').filter(|part| !["bias", "gelu", "residual", "two_inputs"].contains(part));
         rest.collect::<Vec<_>>().join("+")
     };
     let made: BTreeSet<String> = made.iter().map(rest).collect();
-    for form in ["", "+low", "+narrow", "+low+narrow"] {
+    let forms = ["", "+rows4", "+rows4+rows8", "+narrow", "+narrow+rows4", "+slim", "+slim+rows4", "+slim+rows4+rows8"];
+    let others = ["+strided", "+strided+rows4", "+pointwise", "+pointwise+rows4", "+pointwise+rows4+rows8"];
+    let mut missing = vec![];
+    for form in forms.into_iter().chain(others).chain(["+transposed"]) {
         for size in ["", "+size16"] {
-            assert!(made.contains(&format!("conv2d_matrix_halo{form}{size}")), "no case of {form}{size}: {made:?}");
+            let mut parts: Vec<&str> = form.split('+').chain(size.split('+')).filter(|part| !part.is_empty()).collect();
+            parts.sort_unstable();
+            let name = std::iter::once("conv2d_matrix_halo").chain(parts).collect::<Vec<_>>().join("+");
+            if !made.contains(&name) {
+                missing.push(name);
+            }
         }
     }
-    for form in ["low", "low+narrow"] {
-        for size in ["", "+size16"] {
-            let name = format!("conv2d_matrix_halo+{form}{size}+transposed");
-            assert!(made.contains(&name), "no case of {name}: {made:?}");
-        }
+    // The largest patches.
+    let large = ["conv2d_matrix_halo+rows4+rows8+size16+slim", "conv2d_matrix_halo+rows4+size16+strided"];
+    assert!(missing.iter().all(|name| large.contains(&name.as_str())), "no case of {missing:?}: {made:?}");
+    if !missing.is_empty() {
+        let room = gpu.limits.max_compute_workgroup_storage_size;
+        common::not_tested(&gpu.name, &format!("{missing:?} ({room} bytes of workgroup memory are too few)"));
     }
 }
 
 /// The kernels that read a patch with its halo.
-const HALO: [&str; 3] = ["conv2d_matrix_halo", "conv2d_matrix_low", "conv_transpose2d_matrix"];
+const HALO: [&str; 4] = ["conv2d_matrix_halo", "conv2d_matrix_low", "conv2d_matrix_flat", "conv_transpose2d_matrix"];
 
 /// A graph through those of some kernels that compute it, with matrices of some sides; the variants that did.
 fn check_matrices(
@@ -183,24 +212,24 @@ fn wide_transposed(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
     (graph, vec![FeatureMap { shape, data: values.take(shape.values()).collect() }])
 }
 
-/// A 3×3 convolution over two inputs, with all that an epilogue holds, and its inputs.
-fn wide_convolution(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
+/// A convolution over two inputs, with all that an epilogue holds, and its inputs.
+fn wide_convolution(shape: Shape, out: usize, kernel: usize, stride: usize) -> (Graph, Vec<FeatureMap<f32>>) {
     let mut values = values();
     let mut graph = Graph::new();
     let second = Shape::new(shape.height, shape.width, 3);
-    let after = Shape::new(shape.height, shape.width, out);
+    let after = Shape::new(shape.height.div_ceil(stride), shape.width.div_ceil(stride), out);
     let inputs = [shape, second, after].map(|shape| graph.input("input", shape, false));
     let channels = shape.channels + second.channels;
     let scale = (1.0 / channels as f32).sqrt();
-    let data = values.by_ref().take(out * channels * 9).map(|value| value * scale).collect();
-    let weight = graph.weight("weight", Tensor::new([out, channels, 3, 3], data).expect("as many values"));
+    let data = values.by_ref().take(out * channels * kernel * kernel).map(|value| value * scale).collect();
+    let weight = graph.weight("weight", Tensor::new([out, channels, kernel, kernel], data).expect("as many values"));
     let bias = graph.weight("bias", Tensor::new([out], values.by_ref().take(out).collect()).expect("as many values"));
     let conv = Conv2d {
         weight,
         bias: Some(bias),
-        kernel: 3,
-        stride: 1,
-        padding: 1,
+        kernel,
+        stride,
+        padding: kernel / 2,
         epilogue: Epilogue { gelu: true, residual: true },
     };
     let node = graph.push("convolution", Op::Conv2d(conv), &inputs).expect("fits");
@@ -279,10 +308,10 @@ fn matrices_are_taken_where_they_are() {
         workgroup_memory: 48 << 10,
         ..Target::default()
     };
-    assert_eq!(chosen(64, able), ["conv2d_matrix_low", "conv2d_matrix", "conv_transpose2d_matrix"]);
-    assert_eq!(chosen(512, able), ["conv2d_matrix_halo", "conv2d_matrix", "conv_transpose2d_matrix"]);
+    assert_eq!(chosen(64, able), ["conv2d_matrix_flat", "conv2d_matrix_flat", "conv_transpose2d_matrix"]);
+    assert_eq!(chosen(384, able), ["conv2d_matrix_halo", "conv2d_matrix_halo", "conv_transpose2d_matrix"]);
     let weak = Target { workgroup_memory: 16 << 10, ..able };
-    assert_eq!(chosen(64, weak), ["conv2d_matrix", "conv2d_matrix", "conv_transpose2d_shared"]);
+    assert_eq!(chosen(64, weak), ["conv2d_matrix", "conv2d_matrix_flat", "conv_transpose2d_shared"]);
     let without = Target { matrix: None, ..able };
     assert_eq!(chosen(64, without), ["winograd_shared", "conv2d_tiled", "conv_transpose2d_shared"]);
 }

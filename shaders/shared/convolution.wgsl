@@ -134,10 +134,17 @@ fn scale_of(block: u32) -> vec4<f32> {
 
 // The epilogue but for the bias.
 fn store(pixel: u32, block: u32, sum: vec4<f32>) {
+    let at = pixel * params.out_blocks + block;
+    @if(residual) put(at, sum, decode_output(residual[at]));
+    @if(!residual) put(at, sum, vec4<f32>());
+}
+
+// The same in two steps, so that several residuals can be read before the first is used: a place in the output is known by
+// its index there.
+fn put(at: u32, sum: vec4<f32>, before: vec4<f32>) {
     var value = sum;
     @if(gelu) { value = gelu(value); }
-    let at = pixel * params.out_blocks + block;
-    @if(residual) { value += decode_output(residual[at]); }
+    @if(residual) { value += before; }
     @if(sums) { gathered += value; }
     output[at] = encode_output(value);
 }

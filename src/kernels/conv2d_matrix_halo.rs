@@ -1,95 +1,174 @@
-//! The 3×3 convolution of stride 1 by cooperative matrices, out of a patch of the map with its halo in workgroup memory. The
-//! transposed convolution too, as four of 2×2.
+//! The 3×3 convolution by cooperative matrices, out of a patch of the map with its halo in workgroup memory; the 1×1
+//! convolution, and the transposed one as four of 2×2.
 
 use super::constants::in_blocks;
 use super::conv2d::{WeightTransform, gather, gathering_variants_of, record_transposed, record_with, transposed_variants_of, variants_of};
 use super::{Lowering, StepParts, Target};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, NodeId};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
+use std::collections::BTreeSet;
 
-/// Rows of pixels that a workgroup makes.
+/// How many rows of pixels a subgroup makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// 16, which read weights and halo least often.
+    /// As many as it has room for the sums of.
     Tall,
-    /// 8, for maps that would else keep too few workgroups busy.
+    /// Half as many, for maps that would else keep too few workgroups busy.
     Low,
+    /// The fewest.
+    Flat,
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 3×3, stride 1.
+    Plain,
+    /// 3×3, stride 2.
+    Strided,
+    /// 1×1.
+    Pointwise,
+    /// Transposed, 4×4, stride 2.
+    Transposed,
 }
 
 impl Form {
-    fn rows(self) -> usize {
+    /// Rows of a subgroup, where a workgroup has so many matrices across its output channels.
+    fn rows(self, kind: Kind, columns: usize) -> usize {
+        // A strided patch has twice the rows; with two columns one above the other stand twice the subgroups.
+        let tall = if kind == Kind::Strided || columns == COLUMNS[1] { 4 } else { 8 };
         match self {
-            Form::Tall => 16,
-            Form::Low => 8,
+            Form::Tall => tall,
+            Form::Low => tall / 2,
+            Form::Flat => 2,
         }
+    }
+
+    /// Rows of a workgroup.
+    fn tile(self, kind: Kind, columns: usize) -> usize {
+        self.rows(kind, columns) * SUBGROUPS / beside(columns)
     }
 }
 
 const SHADER: &str = "conv2d_matrix_halo";
 
-/// So many workgroups keep any GPU busy.
-const MANY_GROUPS: usize = 512;
+/// So many workgroups keep a GPU busy: with fewer, an H100 (132 multiprocessors) was faster by a lower form, which makes more.
+const MANY_GROUPS: usize = 100;
 
-/// Input channels of a round.
+/// Input channels of a round, and values from one pixel of a patch to the next.
 const DEPTH: usize = 16;
+const PITCH: usize = DEPTH + 8;
 
-/// The workgroup memory that the largest form takes, in bytes.
-pub const WORKGROUP_BYTES: u32 = 32 << 10;
+/// Subgroups of a workgroup.
+const SUBGROUPS: usize = 4;
 
-/// Matrices across the output channels of a workgroup of few and of many channels.
-const COLUMNS: [usize; 2] = [2, 4];
+/// Matrices across the output channels of a workgroup of very few, of few and of many channels.
+const COLUMNS: [usize; 3] = [1, 2, 4];
 
-/// All variants: half precision only, from map to map.
-pub fn variants() -> Vec<Variant> {
-    let maps = |variant: &Variant| !["weight_f32", "input_f32", "output_f32"].iter().any(|f| variant.has(f));
-    let all = [variants_of(SHADER, false), gathering_variants_of(SHADER, false), transposed_variants_of(SHADER)];
-    let forms = |variant: Variant| {
-        let forms = [8, 16].into_iter().flat_map(|side| [Form::Tall, Form::Low].map(|form| (side, form)));
-        forms.flat_map(move |(side, form)| COLUMNS.map(|columns| formed(variant.clone(), side, form, columns)))
-    };
-    all.into_iter().flatten().filter(maps).flat_map(forms).collect()
+/// Subgroups beside each other, each with two columns of them.
+fn beside(columns: usize) -> usize {
+    columns.div_ceil(2)
 }
 
-fn formed(mut variant: Variant, side: usize, form: Form, columns: usize) -> Variant {
-    let set = [("size16", side == 16), ("low", form == Form::Low), ("narrow", columns == COLUMNS[0])];
+/// The workgroup memory that a form takes for so many output channels, in bytes.
+pub fn workgroup_bytes(kind: Kind, form: Form, side: usize, channels: usize) -> usize {
+    let across = |pixels: usize| match kind {
+        Kind::Plain | Kind::Transposed => pixels + 2,
+        Kind::Strided => 2 * pixels + 1,
+        Kind::Pointwise => pixels,
+    };
+    let columns = columns(side, channels);
+    let patch = across(side) * across(form.tile(kind, columns)) * PITCH * 2;
+    patch + written(side, columns) * 4
+}
+
+/// All variants: half precision only, but for pictures at both ends.
+pub fn variants() -> Vec<Variant> {
+    let half = |variant: &Variant| !variant.has("weight_f32");
+    let plain = [variants_of(SHADER, false), gathering_variants_of(SHADER, false)].concat();
+    let all = [
+        (Kind::Plain, plain.clone()),
+        (Kind::Strided, plain.clone()),
+        (Kind::Pointwise, plain),
+        (Kind::Transposed, transposed_variants_of(SHADER)),
+    ];
+    let mut formed_all = BTreeSet::new();
+    for (kind, variants) in all {
+        for variant in variants.iter().filter(|variant| half(variant)) {
+            for side in [8, 16] {
+                for form in [Form::Tall, Form::Low, Form::Flat] {
+                    formed_all.extend(COLUMNS.map(|columns| formed(variant.clone(), kind, side, form, columns)));
+                }
+            }
+        }
+    }
+    formed_all.into_iter().collect()
+}
+
+/// Sums that are written at once: a row of every subgroup.
+fn written(side: usize, columns: usize) -> usize {
+    SUBGROUPS / beside(columns) * side * side * columns
+}
+
+fn formed(mut variant: Variant, kind: Kind, side: usize, form: Form, columns: usize) -> Variant {
+    let rows = form.rows(kind, columns);
+    let set = [
+        ("strided", kind == Kind::Strided),
+        ("pointwise", kind == Kind::Pointwise),
+        ("size16", side == 16),
+        ("slim", columns == COLUMNS[0]),
+        ("narrow", columns == COLUMNS[1]),
+        ("rows4", rows >= 4),
+        ("rows8", rows == 8),
+    ];
     set.into_iter().filter(|(_, on)| *on).for_each(|(name, _)| variant.add(name));
     variant
 }
 
-/// Whether it computes this convolution.
-pub fn computes(conv: &Conv2d) -> bool {
-    conv.kernel == 3 && conv.stride == 1 && conv.padding == 1
+/// What it computes of a convolution, if it does.
+pub fn kind(conv: &Conv2d) -> Option<Kind> {
+    match (conv.kernel, conv.stride, conv.padding) {
+        (3, 1, 1) => Some(Kind::Plain),
+        (3, 2, 1) => Some(Kind::Strided),
+        (1, 1, 0) => Some(Kind::Pointwise),
+        _ => None,
+    }
 }
 
 /// One dispatch, for a target with matrices.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
+    let Some(kind) = kind(conv) else { return super::conv2d::lower(lowering, node, conv) };
     let (side, columns) = matrices(lowering, node);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, side, columns);
     let transform = WeightTransform { name: format!("matrices {side} {columns}"), pack: &pack, integers: None };
     let mut step = record_with(lowering, node, conv, SHADER, Some(transform));
     let shape = lowering.graph.node(node).shape;
-    // They are added up where a row of results was: there must be room for each lane's.
-    if 4 * lowering.target.matrix.unwrap_or_default().lanes as usize <= side * side * columns {
-        gather(lowering, node, &mut step, shape.width.div_ceil(side) * shape.height.div_ceil(form.rows()));
+    // They are added up where rows of results were: there must be room for each lane's.
+    let lanes = SUBGROUPS * lowering.target.matrix.unwrap_or_default().lanes as usize;
+    if lanes * 4 <= written(side, columns) {
+        gather(lowering, node, &mut step, shape.width.div_ceil(side) * shape.height.div_ceil(form.tile(kind, columns)));
     }
-    finish(lowering, node, step, form, 1);
+    finish(lowering, node, step, kind, form);
 }
 
-/// One dispatch for a transposed convolution, low where the map is small.
+/// One dispatch for a transposed convolution, in the form that suits its size.
 pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
     let (side, columns) = matrices(lowering, node);
-    let small = is_small(lowering.graph.node(node).shape.pixels(), &lowering.target);
-    let form = if small { Form::Low } else { Form::Tall };
+    let form = suits(lowering.graph.node(node).shape, Kind::Transposed, &lowering.target);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, side, columns);
     let transform = WeightTransform { name: format!("matrices {side} {columns}"), pack: &pack, integers: None };
     let step = record_transposed(lowering, node, conv, SHADER, &transform);
-    finish(lowering, node, step, form, 4);
+    finish(lowering, node, step, Kind::Transposed, form);
 }
 
-/// Whether a map of so many pixels gives too few workgroups of the tall form.
-pub fn is_small(pixels: usize, target: &Target) -> bool {
-    pixels < MANY_GROUPS * side_of(target) * Form::Tall.rows()
+/// The tallest form that gives a result of a shape many workgroups.
+pub fn suits(shape: Shape, kind: Kind, target: &Target) -> Form {
+    let side = side_of(target);
+    let columns = columns(side, shape.stored_channels());
+    let groups =
+        |form: Form| shape.pixels() * shape.stored_channels() / (side * form.tile(kind, columns) * columns * side);
+    [Form::Tall, Form::Low].into_iter().find(|&form| groups(form) >= MANY_GROUPS).unwrap_or(Form::Flat)
 }
 
 fn side_of(target: &Target) -> usize {
@@ -99,29 +178,47 @@ fn side_of(target: &Target) -> usize {
 /// The side of a matrix, and how many lie across the output channels of a workgroup.
 fn matrices(lowering: &Lowering, node: NodeId) -> (usize, usize) {
     let side = side_of(&lowering.target);
-    let wide = lowering.graph.node(node).shape.stored_channels() > COLUMNS[0] * side;
-    (side, COLUMNS[usize::from(wide)])
+    (side, columns(side, lowering.graph.node(node).shape.stored_channels()))
+}
+
+fn columns(side: usize, channels: usize) -> usize {
+    let [slim, narrow, wide] = COLUMNS;
+    if channels <= slim * side {
+        slim
+    } else if channels <= narrow * side {
+        narrow
+    } else {
+        wide
+    }
 }
 
 /// The geometry; a workgroup's pixels are of one parity, and its grid those of the output of a parity.
-fn finish(lowering: &mut Lowering, node: NodeId, step: (Variant, StepParts), form: Form, parities: usize) {
+fn finish(lowering: &mut Lowering, node: NodeId, step: (Variant, StepParts), kind: Kind, form: Form) {
     let (variant, mut parts) = step;
     let (side, columns) = matrices(lowering, node);
     let shape = lowering.graph.node(node).shape;
+    let parities = if kind == Kind::Transposed { 4 } else { 1 };
     let grid = if parities == 1 { [shape.width, shape.height] } else { [shape.width / 2, shape.height / 2] };
     let groups = parities * shape.stored_channels().div_ceil(columns * side);
-    parts.workgroups = [grid[0].div_ceil(side), grid[1].div_ceil(form.rows()), groups].map(|count| count as u32);
+    parts.workgroups = [grid[0].div_ceil(side), grid[1].div_ceil(form.tile(kind, columns)), groups].map(|count| count as u32);
     let lanes = lowering.target.matrix.unwrap_or_default().lanes;
-    lowering.step(node, formed(variant, side, form, columns).with("LANES", lanes), parts);
+    lowering.step(node, formed(variant, kind, side, form, columns).with("LANES", lanes), parts);
 }
 
-/// `[round][tap][slice of `side` inputs][column of `side` outputs][inputs][outputs]`, padded with zeros to whole rounds and
-/// to a multiple of `columns`.
+/// `[round][parity][column of taps][slice of `side` inputs][row of taps][column of `side` outputs][outputs][inputs]`, padded
+/// with zeros to whole rounds and to a multiple of `columns`.
 fn pack(weight: &Tensor, sources: &[usize], side: usize, columns: usize) -> Vec<f32> {
     let blocks = in_blocks(weight, sources, false);
     let out_blocks = weight.shape()[0].div_ceil(4);
     let taps = weight.shape()[2] * weight.shape()[3];
     let inputs = blocks.len() / (taps * out_blocks * 4).max(1);
+    // The transposed convolution's 16 are 4 of each parity.
+    let across_taps = match taps {
+        1 => 1,
+        9 => 3,
+        _ => 2,
+    };
+    let per_parity = across_taps * across_taps;
     let rounds = inputs.div_ceil(DEPTH);
     let across = (out_blocks * 4).div_ceil(columns * side) * columns;
     let mut packed = vec![0.0; rounds * DEPTH * taps * across * side];
@@ -129,8 +226,10 @@ fn pack(weight: &Tensor, sources: &[usize], side: usize, columns: usize) -> Vec<
         for input in 0..inputs {
             for output in 0..out_blocks * 4 {
                 let block = (tap * inputs / 4 + input / 4) * out_blocks + output / 4;
-                let slice = (input / DEPTH * taps + tap) * (DEPTH / side) + input % DEPTH / side;
-                let to = ((slice * across + output / side) * side + input % side) * side + output % side;
+                let (row, column) = (tap % per_parity / across_taps, tap % across_taps);
+                let first = (input / DEPTH * taps + tap / per_parity * per_parity) * (DEPTH / side);
+                let slice = first + (column * (DEPTH / side) + input % DEPTH / side) * across_taps + row;
+                let to = ((slice * across + output / side) * side + output % side) * side + input % side;
                 packed[to] = blocks[block * 16 + input % 4 * 4 + output % 4];
             }
         }
