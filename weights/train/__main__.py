@@ -21,6 +21,7 @@ def options(argv=None):
     a.add_argument("--steps", type=int, help="length of the run in steps: repeats exactly")
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--batch", type=int, default=8, help="crops a step; 8 or more for the batch norms")
+    a.add_argument("--side", type=int, help="crops of this side alone (compiled and recorded once) [several, see README]")
     a.add_argument("--rate", type=float, default=1.0, help="factor on the learning rate (below 1 to fine-tune)")
     a.add_argument("--spectrum", type=float, help="weight of the loss's Fourier half [0.1 for blur, else 0.02]")
     a.add_argument("--freeze", type=float, default=FREEZE, help="part of the run until batch norms use their running statistics")
@@ -35,6 +36,7 @@ def options(argv=None):
     a.add_argument("--every", type=int, default=200, help="steps between reports")
     a.add_argument("--muon", action="store_true", help="Muon for the convolutions' weights, Adam for the rest (README: what it gains)")
     a.add_argument("--compile", action="store_true", help="compile the network (torch.compile): a quarter faster on a CPU")
+    a.add_argument("--graph", action="store_true", help="CUDA: record a step of each size of crop and replay it")
     a.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="the network in bfloat16")
     a.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: PyTorch's choice")
     a.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
@@ -43,6 +45,8 @@ def options(argv=None):
         a.error("--ease is for --task deblur")
     if chosen["revive"] and not (chosen["start"] and chosen["activation"] == "tanh"):
         a.error("--revive is for the weights of --start, and for --activation tanh")
+    if chosen["graph"] and not torch.cuda.is_available():
+        a.error("--graph needs a GPU that PyTorch sees (CUDA)")
     if chosen["spectrum"] is None:
         chosen["spectrum"] = SPECTRUM[chosen["task"]]
     return chosen

@@ -46,4 +46,4 @@ class Muon(torch.optim.Optimizer):
                 steps = orthogonal(torch.stack(pushes))
                 size = group["lr"] * 0.2 * max(rows, columns) ** 0.5
                 for p, s in zip(ps, steps):
-                    p.sub_(s.view_as(p), alpha=size)
+                    p.sub_(size * s.view_as(p))

@@ -14,7 +14,9 @@ from .degrade.motion import PLAIN
 from .evaluate import load, ssim
 from .export import export
 from .muon import orthogonal
+from .network import IRNeXt, between
 from .train import Run, loss
+from .widen import widen
 
 TINY = ["--width", "8", "--blocks", "1", "--steps", "24", "--freeze", "0.5", "--seed", "3", "--rate", "10"]
 FULL = {  # the commands of README.md that train the paper's architecture, less their lengths
@@ -164,6 +166,30 @@ def test_a_graft_begins_as_its_outer_part():
         wanted, other, made = (n.eval()(picture)[2] for n in (outer, inner, net))
     assert (made - wanted).abs().max() < 0.2 * (other - wanted).abs().max()
     assert torch.equal(net.Encoder[1].layers[0].main[0].main[0].weight, inner.Encoder[1].layers[0].main[0].main[0].weight)
+
+
+def test_a_wider_network_begins_as_the_small_one_and_learns_on():
+    small = tiny().ema
+    with torch.no_grad():
+        for p in small.parameters():
+            p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+    large = IRNeXt(16, 3)
+    large.load_state_dict(widen(small, 16, 3))
+    x = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        for before, after in zip(small.eval()(x), large.eval()(x)):
+            assert (before - after).abs().max() < 1e-5 * before.abs().max()
+    large(x)[2].square().mean().backward()
+    one, other = large.feat_extract[0].main[0].weight.grad[:2]
+    assert (one - other).abs().max() > 1e-3 * one.abs().max(), "channels that were alike learn alike"
+
+
+def test_bilinear_by_products_is_pytorchs():
+    x = torch.rand(2, 3, 7, 12)
+    for size in (7, 12), (14, 24), (9, 31), (1, 1):
+        rows, columns = (between(a, b, "cpu") for a, b in zip(x.shape[2:], size))
+        wanted = torch.nn.functional.interpolate(x, size, mode="bilinear", align_corners=True)
+        assert (rows @ x @ columns.mT - wanted).abs().max() < 1e-6
 
 
 def test_the_export_is_the_averaged_network_and_starts_another_run():

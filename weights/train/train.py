@@ -4,6 +4,7 @@ import copy
 import math
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ PEAK, FLOOR, WARMUP = 6e-4, 1e-6, 200  # learning rate: its top, its end, and th
 FREEZE = 0.15  # part of the run after which batch norms use their running statistics (see README)
 DECAY = 0.998  # of the average of the weights
 REVIVAL = 40  # batches that --revive measures on
+REHEARSALS = 3  # steps of a size of crop before one is recorded
 SPECTRUM = {"dehaze": 0.02, "deblur": 0.1, "defocus": 0.1, "derain": 0.02, "desnow": 0.02}  # the paper has 0.1 (see README)
 
 
@@ -38,12 +40,25 @@ def rate(step, progress):
     return min(1, (step + 1) / WARMUP) * (FLOOR + (PEAK - FLOOR) * (1 + math.cos(math.pi * progress)) / 2)
 
 
+@torch.no_grad()
 def average(ema, net, step):
-    """Move `ema` towards `net`; statistics and counters are averaged or copied alike."""
+    """Move `ema` towards `net`, state dicts both; statistics are averaged like weights, counters copied."""
     keep = min(DECAY, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, now in zip(ema.state_dict().values(), net.state_dict().values()):
-            mean.lerp_(now, 1 - keep) if mean.is_floating_point() else mean.copy_(now)
+    means, counts = ([(m, n) for m, n in zip(ema.values(), net.values()) if m.is_floating_point() == floating]
+                     for floating in (True, False))
+    torch._foreach_lerp_(*map(list, zip(*means)), 1 - keep)
+    for mean, now in counts:
+        mean.copy_(now)
+
+
+def rehearsed(work):
+    """`work()` on a stream of its own, as recording asks of what comes before it."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        value = work()
+    torch.cuda.current_stream().wait_stream(side)
+    return value
 
 
 def freeze_statistics(net):
@@ -55,12 +70,13 @@ def freeze_statistics(net):
 class Run:
     """All that a checkpoint holds.  `options` are the command line's; a resumed run must repeat them."""
 
-    SHAPE = "task", "width", "blocks", "activation", "mean", "seed", "batch", "muon"
+    SHAPE = "task", "width", "blocks", "activation", "mean", "seed", "batch", "muon", "graph"
 
     def __init__(self, options):
         self.options, self.step, self.seconds = options, 0, 0.0
         self.before = 0  # steps for this task of the run that this one started from
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.backends.cudnn.benchmark = True  # few sizes, many steps
         torch.manual_seed(options["seed"])
         attention = {k: options[k] for k in ("activation", "mean")}
         self.net = IRNeXt(options["width"], options["blocks"], **attention)
@@ -69,9 +85,12 @@ class Run:
         self.forward = torch.compile(self.net, dynamic=False) if options["compile"] else self.net
         matrices = [p for p in self.net.parameters() if options["muon"] and is_matrix(p)]
         others = [p for p in self.net.parameters() if not (options["muon"] and is_matrix(p))]
-        self.optimizers = {"adam": torch.optim.Adam(others, lr=PEAK)}
+        self.recorded = {} if options["graph"] else None
+        peak = torch.tensor(PEAK, device=self.device) if options["graph"] else PEAK  # a replayed step reads it from memory
+        self.optimizers = {"adam": torch.optim.Adam(others, lr=peak, capturable=options["graph"])}
         if matrices:
-            self.optimizers["muon"] = Muon(matrices, lr=PEAK)
+            self.optimizers["muon"] = Muon(matrices, lr=peak.clone() if options["graph"] else peak)
+        self.states = self.ema.state_dict(), self.net.state_dict()
 
     def save(self, path):
         state = {"options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
@@ -93,7 +112,7 @@ class Run:
                 self.before = state["before"] + state["step"]
             return
         for key in self.SHAPE:
-            then = state["options"].get(key, False)  # files from before --muon don't say that they had none
+            then = state["options"].get(key, False)  # older files don't say what they had not
             if then != self.options[key]:
                 raise SystemExit(f"{path} was trained with --{key} {then}")
         self.step, self.before, self.seconds = state["step"], state["before"], state["seconds"]
@@ -130,22 +149,50 @@ class Run:
             freeze_statistics(self.net)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = rate(self.step, progress) * self.options["rate"]
+                now = rate(self.step, progress) * self.options["rate"]
+                group["lr"] = group["lr"].fill_(now) if isinstance(group["lr"], torch.Tensor) else now
         degraded = degraded.to(self.device).contiguous(memory_format=torch.channels_last)
         if frozen and self.step % EVERY == 0:
             follow(self.net, degraded)
+        learn = self.learn if self.recorded is None else partial(self.replay, frozen)
+        value = learn(degraded, wanted.to(self.device))
+        average(*self.states, self.step)
+        self.step += 1
+        self.seconds += time.monotonic() - begun
+        return value
+
+    def learn(self, degraded, wanted):
+        """The step's work on the device: its loss."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options["bf16"]):
             outputs = self.forward(degraded)
-        value = loss(outputs, wanted.to(self.device), self.options["spectrum"])
+        value = loss(outputs, wanted, self.options["spectrum"])
         self.net.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         for optimizer in self.optimizers.values():
             optimizer.step()
-        average(self.ema, self.net, self.step)
-        self.step += 1
-        self.seconds += time.monotonic() - begun
         return value.detach()
+
+    def replay(self, frozen, *batch):
+        """As `learn`, recorded once for each size of crop: a step is some thousand small kernels, and launching them one by
+        one takes a GPU's host many times as long as running them."""
+        key = frozen, batch[0].shape
+        seen = self.recorded.setdefault(key, 0)
+        if isinstance(seen, int):
+            if seen < REHEARSALS:
+                self.recorded[key] += 1
+                return rehearsed(lambda: self.learn(*batch))
+            held = [t.clone() for t in batch]
+            graph = torch.cuda.CUDAGraph()
+            self.net.zero_grad(set_to_none=True)  # so that the gradients lie in the graph's own memory
+            with torch.cuda.graph(graph):
+                value = self.learn(*held)
+            seen = self.recorded[key] = graph, held, value
+        graph, held, value = seen
+        for to, now in zip(held, batch):
+            to.copy_(now)
+        graph.replay()
+        return value
 
 
 def train(options, report=print):
@@ -160,7 +207,8 @@ def train(options, report=print):
             revived(run)
     if run.progress >= 1:
         return run
-    batches = loader(options["task"], options["seed"], options["batch"], start=run.step,
+    sides = {options["side"]: 1.0} if options["side"] else None
+    batches = loader(options["task"], options["seed"], options["batch"], start=run.step, sides=sides,
                      scenery=options["scenery"], cache=options["cache"], ease=options["ease"], workers=options["workers"])
     running, saved, waited = 0.0, time.monotonic(), time.monotonic()
     for degraded, wanted in batches:
