@@ -111,23 +111,39 @@ fn cooperative_matrices_on_random_shapes() {
     }
 }
 
-/// Every form of cooperative matrices, in both sizes.
 #[test]
-fn cooperative_matrices_in_every_form() {
+fn every_form_of_8_by_8_matrices() {
+    every_form_of_matrices(8, &[]);
+}
+
+#[test]
+fn every_form_of_16_by_16_matrices() {
+    // As the others, but for minutes of compilation.
+    every_form_of_matrices(16, &["+narrow+strided", "+slim+strided", "+narrow+pointwise", "+slim+pointwise"]);
+}
+
+/// Every form of cooperative matrices of a size but some.
+fn every_form_of_matrices(side: u32, spared: &[&str]) {
     let Some(gpu) = with_matrices() else { return };
     // Several workgroups on each axis, none of them whole, and more than one round of channels from two inputs.
     let mut made = BTreeSet::new();
     for (height, width, channels, out) in [(35, 37, 24, 72), (19, 21, 8, 24), (17, 1, 5, 16), (37, 9, 5, 3)] {
         let (graph, inputs) = wide_convolution(Shape::new(height, width, channels), out, 3, 1);
-        made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, (&[8, 16], 4)));
+        made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, (&[side], 4)));
     }
     let shape = Shape::new(35, 37, 24);
     for (kernel, stride) in [(3, 2), (1, 1)] {
-        let (graph, inputs) = wide_convolution(shape, 72, kernel, stride);
-        made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, (&[8, 16], 4)));
+        for out in if spared.is_empty() { &[72, 16, 5][..] } else { &[72] } {
+            let (graph, inputs) = wide_convolution(shape, *out, kernel, stride);
+            made.extend(check_matrices(gpu, "wide convolution", &graph, &inputs, &HALO, (&[side], 4)));
+        }
     }
-    let (graph, inputs) = wide_transposed(shape, 72);
-    made.extend(check_matrices(gpu, "wide transposed", &graph, &inputs, &HALO, (&[8, 16], 4)));
+    // Of these the size decides the form.
+    for height in [9, 20, 33, 40, 56] {
+        let (graph, inputs) = wide_transposed(Shape::new(height, height + 2, 24), 72);
+        let kernel = &["conv_transpose2d_matrix"];
+        made.extend(check_matrices(gpu, "wide transposed", &graph, &inputs, kernel, (&[side], 4)));
+    }
     // Twice as many subgroups as the kernels want, as where their size is known only by its bounds.
     let (graph, inputs) = wide_convolution(Shape::new(21, 19, 24), 40, 3, 1);
     check_matrices(gpu, "eight subgroups", &graph, &inputs, &["conv2d_matrix", "conv2d_matrix_halo"], (&[8], 8));
@@ -139,14 +155,15 @@ fn cooperative_matrices_in_every_form() {
     let forms = ["", "+rows4", "+rows4+rows8", "+narrow", "+narrow+rows4", "+slim", "+slim+rows4", "+slim+rows4+rows8"];
     let others = ["+strided", "+strided+rows4", "+pointwise", "+pointwise+rows4", "+pointwise+rows4+rows8"];
     let mut missing = vec![];
-    for form in forms.into_iter().chain(others).chain(["+transposed"]) {
-        for size in ["", "+size16"] {
-            let mut parts: Vec<&str> = form.split('+').chain(size.split('+')).filter(|part| !part.is_empty()).collect();
-            parts.sort_unstable();
-            let name = std::iter::once("conv2d_matrix_halo").chain(parts).collect::<Vec<_>>().join("+");
-            if !made.contains(&name) {
-                missing.push(name);
-            }
+    let narrower = ["+narrow+strided", "+slim+strided", "+narrow+pointwise", "+slim+pointwise"];
+    let transposed = ["+transposed", "+rows4+transposed", "+rows4+rows8+transposed"];
+    for form in forms.into_iter().chain(others).chain(narrower).chain(transposed) {
+        let size = (side == 16).then_some("size16");
+        let mut parts: Vec<&str> = form.split('+').filter(|part| !part.is_empty()).chain(size).collect();
+        parts.sort_unstable();
+        let name = std::iter::once("conv2d_matrix_halo").chain(parts).collect::<Vec<_>>().join("+");
+        if !spared.contains(&form) && !made.contains(&name) {
+            missing.push(name);
         }
     }
     // The largest patches.
@@ -308,10 +325,12 @@ fn matrices_are_taken_where_they_are() {
         workgroup_memory: 48 << 10,
         ..Target::default()
     };
-    assert_eq!(chosen(64, able), ["conv2d_matrix_flat", "conv2d_matrix_flat", "conv_transpose2d_matrix"]);
-    assert_eq!(chosen(384, able), ["conv2d_matrix_halo", "conv2d_matrix_halo", "conv_transpose2d_matrix"]);
+    assert_eq!(chosen(64, able), ["conv2d_matrix_low", "conv2d_matrix_low", "conv_transpose2d_matrix"]);
+    assert_eq!(chosen(384, able), ["conv2d_matrix_halo", "conv2d_matrix_low", "conv_transpose2d_matrix"]);
+    let weak = Target { workgroup_memory: 8 << 10, ..able };
+    assert_eq!(chosen(64, weak), ["conv2d_matrix", "conv2d_matrix", "conv_transpose2d_shared"]);
     let weak = Target { workgroup_memory: 16 << 10, ..able };
-    assert_eq!(chosen(64, weak), ["conv2d_matrix", "conv2d_matrix_flat", "conv_transpose2d_shared"]);
+    assert_eq!(chosen(64, weak), ["conv2d_matrix", "conv2d_matrix_low", "conv_transpose2d_matrix"]);
     let without = Target { matrix: None, ..able };
     assert_eq!(chosen(64, without), ["winograd_shared", "conv2d_tiled", "conv_transpose2d_shared"]);
 }

@@ -32,15 +32,15 @@ pub(super) struct Arguments {
     /// A picture's size
     #[arg(long, value_name = "HxW", default_value = "256x256", value_parser = super::parse_size)]
     size: [usize; 2],
-    /// Seconds for each kernel on each convolution, at least one pass
+    /// Seconds for each kernel on each convolution, at least one pass; on a GPU a quarter more before, for its clock to rise
     #[arg(long, default_value_t = 0.2)]
     seconds: f64,
     #[command(flatten)]
     device: DeviceArguments,
-    /// Only these kernels; nothing is kept. May be given several times
+    /// Only these kernels; which is fastest is not kept. May be given several times
     #[arg(long = "kernel", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(CHOICES))]
     kernels: Vec<String>,
-    /// Only convolutions whose name contains this; nothing is kept. May be given several times
+    /// Only convolutions whose name contains this; which is fastest is not kept. May be given several times
     #[arg(long = "only", value_name = "TEXT")]
     only: Vec<String>,
     /// As JSON
@@ -81,6 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let mut known = gpu.preferences().cloned().unwrap_or_default();
     let mut kinds = kinds(&graph, precision, &target(gpu, false));
+    let all_kinds = kinds.len();
     kinds.retain(|kind| arguments.only.is_empty() || arguments.only.iter().any(|text| kind.key.contains(text)));
     let all = arguments.kernels.is_empty() && arguments.only.is_empty();
     let mut progress = Progress::new(kinds.len(), false);
@@ -134,6 +135,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         progress.finish("");
     }
     drop(progress);
+    if rows.is_empty() {
+        return Err(format!(
+            "nothing to time: none of {all_kinds} kinds of convolutions is meant, or no kernel can run"
+        )
+        .into());
+    }
     let kept = if all { keep(gpu.preferences_file(), &known) } else { ExitCode::SUCCESS };
     if arguments.json {
         output::json(&serde_json::json!({"adapter": gpu.name, "precision": precision.to_string(), "kernels": rows}))?;

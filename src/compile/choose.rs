@@ -92,11 +92,8 @@ pub fn key(graph: &Graph, precision: Element, id: NodeId) -> Option<String> {
 /// The kernels that compute a convolution on a target; none for other ops.
 pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Vec<&'static str> {
     let node = graph.node(id);
-    let side = target.matrix.map_or(8, |matrix| matrix.side) as usize;
-    let channels = node.shape.stored_channels();
-    let room = |kind: Option<Kind>, form| {
-        let taken = |kind| conv2d_matrix_halo::workgroup_bytes(kind, form, side, channels);
-        kind.is_some_and(|kind| target.workgroup_memory as usize >= taken(kind))
+    let fits = |kind: Option<Kind>, form| {
+        kind.is_some_and(|kind| conv2d_matrix_halo::forms(node.shape, kind, target).contains(&form))
     };
     let broadcasts = target.subgroup == BROADCAST_LANES;
     let matrices = precision == Element::F16 && target.matrix.is_some();
@@ -104,15 +101,15 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
     let computes = |kernel: &&str| match (&node.op, *kernel) {
         (Op::Conv2d(_), "conv2d" | "conv2d_shared" | "conv2d_tiled") => true,
         (Op::Conv2d(_), "conv2d_matrix") => matrices,
-        (Op::Conv2d(conv), "conv2d_matrix_halo") => matrices && room(conv2d_matrix_halo::kind(conv), Form::Tall),
-        (Op::Conv2d(conv), "conv2d_matrix_low") => matrices && room(conv2d_matrix_halo::kind(conv), Form::Low),
-        (Op::Conv2d(conv), "conv2d_matrix_flat") => matrices && room(conv2d_matrix_halo::kind(conv), Form::Flat),
+        (Op::Conv2d(conv), "conv2d_matrix_halo") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Tall),
+        (Op::Conv2d(conv), "conv2d_matrix_low") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Low),
+        (Op::Conv2d(conv), "conv2d_matrix_flat") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Flat),
         (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
         (Op::Conv2d(conv), "winograd" | "winograd_f2") => broadcasts && !target.lean && winograd::computes(conv),
         (Op::Conv2d(conv), "winograd_shared") => winograd::computes(conv),
         (Op::ConvTranspose2d(_), "conv_transpose2d" | "conv_transpose2d_shared") => true,
         (Op::ConvTranspose2d(_), "conv_transpose2d_matrix") => {
-            matrices && maps && room(Some(Kind::Transposed), Form::Tall)
+            matrices && maps && conv2d_matrix_halo::suits(node.shape, Kind::Transposed, target).is_some()
         }
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
         _ => false,
@@ -205,7 +202,10 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
     if let Op::Conv2d(conv) = &node.op {
         let sources = &node.inputs[..conv.sources(node.inputs.len())];
         let in_blocks: usize = sources.iter().map(|&id| graph.node(id).shape.blocks()).sum();
-        let suited = conv2d_matrix_halo::kind(conv).map(|kind| conv2d_matrix_halo::suits(node.shape, kind, target));
+        let suited =
+            conv2d_matrix_halo::kind(conv).and_then(|kind| conv2d_matrix_halo::suits(node.shape, kind, target));
+        // A 1×1 result has nothing to share.
+        let suited = suited.filter(|_| pixels >= 4);
         ranked.retain(|&kernel| match kernel {
             // On software drivers one of the others is faster; tuning may find otherwise elsewhere.
             "winograd_f2" => false,
@@ -220,7 +220,6 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
             "conv2d_matrix_halo" => suited == Some(Form::Tall),
             "conv2d_matrix_low" => suited == Some(Form::Low),
             "conv2d_matrix_flat" => suited == Some(Form::Flat),
-            // A 1×1 result has nothing to share.
             "conv2d_matrix" | "conv2d_shared" | "conv2d_tiled" => pixels >= 4,
             _ => true,
         });

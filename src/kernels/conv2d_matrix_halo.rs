@@ -9,14 +9,14 @@ use crate::graph::{Conv2d, ConvTranspose2d, NodeId};
 use crate::tensor::{Shape, Tensor};
 use std::collections::BTreeSet;
 
-/// How many rows of pixels a subgroup makes.
+/// How many rows of pixels a subgroup makes: fewer for maps that would else keep too few workgroups busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As many as it has room for the sums of.
+    /// 8, or 4 for a convolution of stride 2 and for 2 matrices across.
     Tall,
-    /// Half as many, for maps that would else keep too few workgroups busy.
+    /// Half as many.
     Low,
-    /// The fewest.
+    /// 2, where that is fewer still.
     Flat,
 }
 
@@ -36,7 +36,8 @@ pub enum Kind {
 impl Form {
     /// Rows of a subgroup, where a workgroup has so many matrices across its output channels.
     fn rows(self, kind: Kind, columns: usize) -> usize {
-        // A strided patch has twice the rows; with two columns one above the other stand twice the subgroups.
+        // A strided patch has twice the rows. Two matrices across have all 4 subgroups one above the other and 16 sums a lane for
+        // 4 rows already: twice that was slower on an H100; one across has half the sums.
         let tall = if kind == Kind::Strided || columns == COLUMNS[1] { 4 } else { 8 };
         match self {
             Form::Tall => tall,
@@ -71,14 +72,13 @@ fn beside(columns: usize) -> usize {
     columns.div_ceil(2)
 }
 
-/// The workgroup memory that a form takes for so many output channels, in bytes.
-pub fn workgroup_bytes(kind: Kind, form: Form, side: usize, channels: usize) -> usize {
+/// The workgroup memory that a form takes, in bytes.
+fn workgroup_bytes(kind: Kind, form: Form, side: usize, columns: usize) -> usize {
     let across = |pixels: usize| match kind {
         Kind::Plain | Kind::Transposed => pixels + 2,
         Kind::Strided => 2 * pixels + 1,
         Kind::Pointwise => pixels,
     };
-    let columns = columns(side, channels);
     let patch = across(side) * across(form.tile(kind, columns)) * PITCH * 2;
     patch + written(side, columns) * 4
 }
@@ -155,20 +155,42 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
 /// One dispatch for a transposed convolution, in the form that suits its size.
 pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
     let (side, columns) = matrices(lowering, node);
-    let form = suits(lowering.graph.node(node).shape, Kind::Transposed, &lowering.target);
+    let form = suits(lowering.graph.node(node).shape, Kind::Transposed, &lowering.target).unwrap_or(Form::Flat);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, side, columns);
     let transform = WeightTransform { name: format!("matrices {side} {columns}"), pack: &pack, integers: None };
     let step = record_transposed(lowering, node, conv, SHADER, &transform);
     finish(lowering, node, step, Kind::Transposed, form);
 }
 
-/// The tallest form that gives a result of a shape many workgroups.
-pub fn suits(shape: Shape, kind: Kind, target: &Target) -> Form {
+/// The forms that differ and that a target has room for, the tallest first.
+pub fn forms(shape: Shape, kind: Kind, target: &Target) -> Vec<Form> {
     let side = side_of(target);
     let columns = columns(side, shape.stored_channels());
-    let groups =
-        |form: Form| shape.pixels() * shape.stored_channels() / (side * form.tile(kind, columns) * columns * side);
-    [Form::Tall, Form::Low].into_iter().find(|&form| groups(form) >= MANY_GROUPS).unwrap_or(Form::Flat)
+    let mut forms = vec![Form::Tall, Form::Low, Form::Flat];
+    forms.dedup_by_key(|form| form.rows(kind, columns));
+    forms.retain(|&form| workgroup_bytes(kind, form, side, columns) <= target.workgroup_memory as usize);
+    forms
+}
+
+/// The tallest form that gives a result of a shape many workgroups, else the lowest; none without room for any.
+pub fn suits(shape: Shape, kind: Kind, target: &Target) -> Option<Form> {
+    let (forms, side) = (forms(shape, kind, target), side_of(target));
+    let columns = columns(side, shape.stored_channels());
+    let busy = |form: Form| groups(shape, kind, form, side, columns).iter().product::<usize>() >= MANY_GROUPS;
+    // A 1×1 convolution has little to compute on what it reads: an H100 took the tallest form's twice the time of the lowest.
+    let tallest = if kind == Kind::Pointwise { Form::Low } else { Form::Tall };
+    let from = forms.iter().position(|&form| form == tallest).unwrap_or(0);
+    forms[from..].iter().copied().find(|&form| busy(form)).or(forms.last().copied())
+}
+
+/// Workgroups across a result's columns, rows and channels; a workgroup's pixels are of one parity.
+fn groups(shape: Shape, kind: Kind, form: Form, side: usize, columns: usize) -> [usize; 3] {
+    let [parities, height, width] = match kind {
+        Kind::Transposed => [4, shape.height / 2, shape.width / 2],
+        _ => [1, shape.height, shape.width],
+    };
+    let across = shape.stored_channels().div_ceil(columns * side);
+    [width.div_ceil(side), height.div_ceil(form.tile(kind, columns)), parities * across]
 }
 
 fn side_of(target: &Target) -> usize {
@@ -192,15 +214,12 @@ fn columns(side: usize, channels: usize) -> usize {
     }
 }
 
-/// The geometry; a workgroup's pixels are of one parity, and its grid those of the output of a parity.
+/// The geometry.
 fn finish(lowering: &mut Lowering, node: NodeId, step: (Variant, StepParts), kind: Kind, form: Form) {
     let (variant, mut parts) = step;
     let (side, columns) = matrices(lowering, node);
     let shape = lowering.graph.node(node).shape;
-    let parities = if kind == Kind::Transposed { 4 } else { 1 };
-    let grid = if parities == 1 { [shape.width, shape.height] } else { [shape.width / 2, shape.height / 2] };
-    let groups = parities * shape.stored_channels().div_ceil(columns * side);
-    parts.workgroups = [grid[0].div_ceil(side), grid[1].div_ceil(form.tile(kind, columns)), groups].map(|count| count as u32);
+    parts.workgroups = groups(shape, kind, form, side, columns).map(|count| count as u32);
     let lanes = lowering.target.matrix.unwrap_or_default().lanes;
     lowering.step(node, formed(variant, kind, side, form, columns).with("LANES", lanes), parts);
 }

@@ -4,7 +4,9 @@ use super::tune::{by, kinds};
 use super::{RunError, TensorSession, target};
 use crate::compile::{CHOICES, PlanError};
 use crate::gpu::{Gpu, GpuError};
-use crate::graph::{Activation, Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, GraphError, Op, TapWeights};
+use crate::graph::{
+    Activation, Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, GraphError, NodeId, Op, TapWeights,
+};
 use crate::kernels::Target;
 use crate::tensor::{Element, FeatureMap, Shape, Tensor};
 use std::sync::Arc;
@@ -50,8 +52,14 @@ pub fn objection(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: boo
 
 /// The graphs that the kernel which a target prefers computes.
 fn graphs(precision: Element, target: &Target) -> Result<Vec<Graph>, RunError> {
-    let all = [convolution(), transposed(), residual_block(), wide(), strided()];
-    let all: Vec<Graph> = all.into_iter().collect::<Result<_, _>>().map_err(PlanError::from)?;
+    let strided = [24, 40].map(|channels| alone([3, 2], [false; 2], channels));
+    let pointwise = [8, 24, 72].map(|channels| alone([1, 1], [false; 2], channels));
+    let pictures = [alone([3, 1], [true, false], 40), alone([3, 1], [false, true], 3)];
+    // In kernels that have several forms, each takes another.
+    let transposed =
+        [(7, 9, 24), (40, 40, 72), (56, 56, 72)].map(|(height, width, channels)| transposed(height, width, channels));
+    let all = [convolution(), residual_block(), wide()].into_iter().chain(transposed).chain(strided).chain(pointwise);
+    let all: Vec<Graph> = all.chain(pictures).collect::<Result<_, _>>().map_err(PlanError::from)?;
     let by_it =
         |graph: &Graph| kinds(graph, precision, target).iter().any(|kind| Some(kind.choice.kernel) == target.prefer);
     Ok(all.into_iter().filter(by_it).collect())
@@ -87,11 +95,11 @@ fn residual_block() -> Result<Graph, GraphError> {
     Ok(graph)
 }
 
-fn transposed() -> Result<Graph, GraphError> {
+fn transposed(height: usize, width: usize, channels: usize) -> Result<Graph, GraphError> {
     let mut graph = Graph::new();
-    let weight = graph.weight("weight", values(&[20, 24, 4, 4], 0.2));
-    let bias = Some(graph.weight("bias", values(&[24], 1.0)));
-    let x = graph.input("x", Shape::new(7, 9, 20), false);
+    let weight = graph.weight("weight", values(&[20, channels, 4, 4], 0.2));
+    let bias = Some(graph.weight("bias", values(&[channels], 1.0)));
+    let x = graph.input("x", Shape::new(height, width, 20), false);
     let made = graph.push("transposed", Op::ConvTranspose2d(ConvTranspose2d { weight, bias, gelu: true }), &[x])?;
     graph.output("output", made, false);
     Ok(graph)
@@ -118,15 +126,18 @@ fn wide() -> Result<Graph, GraphError> {
     Ok(graph)
 }
 
-/// A convolution of stride 2 over two inputs.
-fn strided() -> Result<Graph, GraphError> {
+/// A convolution of a size and stride over two inputs, or of a picture, to so many channels or a picture of them.
+fn alone([kernel, stride]: [usize; 2], [from, to]: [bool; 2], channels: usize) -> Result<Graph, GraphError> {
     let mut graph = Graph::new();
-    let weight = graph.weight("weight", values(&[24, 20, 3, 3], 0.1));
-    let bias = Some(graph.weight("bias", values(&[24], 1.0)));
-    let inputs = [12, 8].map(|channels| graph.input(format!("x {channels}"), Shape::new(12, 14, channels), false));
-    let op = Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 2, padding: 1, epilogue: Epilogue::default() });
+    let inputs: &[usize] = if from { &[3] } else { &[12, 8] };
+    let weight = graph.weight("weight", values(&[channels, inputs.iter().sum(), kernel, kernel], 0.1));
+    let bias = Some(graph.weight("bias", values(&[channels], 1.0)));
+    let mut input = |&channels: &usize| graph.input(format!("x {channels}"), Shape::new(12, 14, channels), from);
+    let inputs: Vec<NodeId> = inputs.iter().map(&mut input).collect();
+    let epilogue = Epilogue::default();
+    let op = Op::Conv2d(Conv2d { weight, bias, kernel, stride, padding: kernel / 2, epilogue });
     let made = graph.push("convolution", op, &inputs)?;
-    graph.output("output", made, false);
+    graph.output("output", made, to);
     Ok(graph)
 }
 

@@ -225,8 +225,7 @@ impl Session {
     /// # Errors
     /// When the device fails.
     pub fn repeat_step(&self, index: usize, times: usize) -> Result<(), RunError> {
-        self.submit(&self.dispatches[index..=index], times);
-        Ok(self.gpu.wait()?)
+        self.guarded(&self.dispatches[index..=index], times)
     }
 
     /// Runs every step so many times over, in one submission, and waits for the last.
@@ -237,8 +236,14 @@ impl Session {
         if times == 1 {
             return self.dispatch();
         }
-        self.submit(&self.dispatches, times);
-        Ok(self.gpu.wait()?)
+        self.guarded(&self.dispatches, times)
+    }
+
+    fn guarded(&self, steps: &[Dispatch], times: usize) -> Result<(), RunError> {
+        self.gpu.guarded(|| {
+            self.submit(steps, times);
+            Ok(self.gpu.wait()?)
+        })
     }
 
     /// Submits steps, in one pass: a pass of its own for each takes twice the time to record.

@@ -223,7 +223,10 @@ pub fn tune(
                 continue;
             }
             let timed = by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, warming, portion));
-            warming = Duration::ZERO; // there is no rest from here on
+            if timed.is_ok() {
+                // The next one's compilation is a short rest.
+                warming = WARMING.min(budget / 4) / 8;
+            }
             match timed {
                 Ok(time) if fastest.is_none_or(|(least, _)| time < least) => fastest = Some((time, kernel)),
                 Ok(_) => {}
