@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// A picture's size
     #[arg(long, value_name = "HxW", default_value = "256x256", value_parser = super::parse_size)]
     size: [usize; 2],
-    /// Seconds for each kernel on each convolution, at least one pass; on a GPU a quarter more before, for its clock to rise
+    /// Seconds for each kernel on each convolution, at least one pass; a GPU warms up for another 0.25
     #[arg(long, default_value_t = 0.2)]
     seconds: f64,
     #[command(flatten)]

@@ -224,8 +224,8 @@ pub fn tune(
             }
             let timed = by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, warming, portion));
             if timed.is_ok() {
-                // The next one's compilation is a short rest.
-                warming = WARMING.min(budget / 4) / 8;
+                // The rests from here on are short ones, and of all that is open some is to be timed.
+                warming = Duration::ZERO;
             }
             match timed {
                 Ok(time) if fastest.is_none_or(|(least, _)| time < least) => fastest = Some((time, kernel)),
