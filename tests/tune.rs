@@ -156,3 +156,33 @@ fn rows_are_left_out_of_what_is_too_large() {
         assert_eq!(whole.nodes.last().map(|node| node.shape), Some(node.shape));
     }
 }
+
+/// A part of the table is for who edits a kernel: it holds what is meant, is not kept, and is an error where it holds nothing.
+#[test]
+fn a_part_of_the_table_is_not_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let part = |more: &[&str]| {
+        let mut command = on_device::command();
+        command.env("IRNEXT_CACHE", folder.path()).args(["tune", "--device", &device, "--json"]);
+        command.args(["--width", "8", "--size", "64x64", "--seconds", "0"]).args(more).output().expect("starts")
+    };
+    let done = part(&["--only", "3x3/2 ", "--kernel", "conv2d", "--kernel", "conv2d_tiled"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let table: serde_json::Value = serde_json::from_slice(&done.stdout).expect("is JSON");
+    let rows = table["kernels"].as_array().expect("rows");
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    for row in rows {
+        assert!(row["convolution"].as_str().is_some_and(|name| name.starts_with("3x3/2 ")), "{row}");
+        assert!(row["rel_l2"].as_f64().is_some_and(|error| error <= Element::F16.error_bound()), "{row}");
+        assert!(row["microseconds"].as_f64().is_some_and(|time| time > 0.0), "{row}");
+    }
+    let kept = std::fs::read_dir(folder.path()).expect("reads").map(|entry| entry.expect("reads").path());
+    for file in kept.filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
+        let known: Preferences = Preferences::load(&file).expect("reads");
+        assert!(known.fastest.is_empty(), "{:?}", known.fastest);
+    }
+    let nothing = part(&["--only", "no such convolution"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("nothing to time"));
+}

@@ -21,7 +21,6 @@ def options(argv=None):
     a.add_argument("--steps", type=int, help="length of the run in steps: repeats exactly")
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--batch", type=int, default=8, help="crops a step; 8 or more for the batch norms")
-    a.add_argument("--side", type=int, help="crops of this side alone (compiled and recorded once) [several, see README]")
     a.add_argument("--rate", type=float, default=1.0, help="factor on the learning rate (below 1 to fine-tune)")
     a.add_argument("--spectrum", type=float, help="weight of the loss's Fourier half [0.1 for blur, else 0.02]")
     a.add_argument("--freeze", type=float, default=FREEZE, help="part of the run until batch norms use their running statistics")

@@ -207,8 +207,7 @@ def train(options, report=print):
             revived(run)
     if run.progress >= 1:
         return run
-    sides = {options["side"]: 1.0} if options["side"] else None
-    batches = loader(options["task"], options["seed"], options["batch"], start=run.step, sides=sides,
+    batches = loader(options["task"], options["seed"], options["batch"], start=run.step,
                      scenery=options["scenery"], cache=options["cache"], ease=options["ease"], workers=options["workers"])
     running, saved, waited = 0.0, time.monotonic(), time.monotonic()
     for degraded, wanted in batches:
