@@ -5,6 +5,10 @@
 // time, and transform the products back. A lane reads of the slice only what it wrote itself, so nothing waits. Same
 // bindings and epilogue as conv2d.wgsl.
 //
+// `transposed`: the four 2×2 convolutions of the transposed one by F(5×5, 2×2), 36 products instead of 100. A tile's 6×6
+// pixels are transformed once for all four, whose odd rows and columns begin one before the even ones. The parities follow
+// one another as output blocks.
+//
 // Layout: maps NHWC in blocks of 4 channels; transformed weights [place][group of 8 output blocks][input block][output
 // block][4 inputs] of 4 outputs each, in the order in which they are read. A slice: transformed inputs [place][input
 // block][tile], products [place][tile][output block of a group], in f32. Tiles are counted through the map, row by row.
@@ -14,15 +18,20 @@ import package::shared::convolution::{
 };
 @if(sums) import package::shared::convolution::{gathered, sums};
 import package::shared::single::{Stored, decode, encode};
-@if(!f2) import package::shared::winograd::{Four, Six, transform_input, transform_output};
+@if(!f2) import package::shared::winograd::{Six, transform_input};
+@if(!f2 && !transposed) import package::shared::winograd::{Four, transform_output};
+@if(transposed) import package::shared::winograd::{Five, transform_output_of_five as transform_output};
 @if(f2) import package::shared::winograd_f2::{Two, Four, transform_input, transform_output};
 @if(native_f16) enable f16;
 
 @group(0) @binding(8) var<storage, read_write> workspace: array<Stored>;
 
-// Pixels of the side that a tile makes, and places of a transformed one.
-@if(!f2) const MADE = 4u;
+// Pixels of the side that a tile makes, how far apart they stand in the output, and places of a transformed tile.
+@if(!f2 && !transposed) const MADE = 4u;
+@if(transposed) const MADE = 5u;
 @if(f2) const MADE = 2u;
+@if(transposed) const STEP = 2u;
+@if(!transposed) const STEP = 1u;
 @if(!f2) const PLACES = 36u;
 @if(f2) const PLACES = 16u;
 
@@ -102,12 +111,40 @@ fn transform_tile(y: u32, x: u32, first_at: u32, stride: u32) {
     }
 }
 
-@if(!f2)
+@if(!f2 && !transposed)
 fn row_out(at: u32, stride: u32) -> Four {
-    return transform_output(Six(
+    return transform_output(six(at, stride));
+}
+
+@if(transposed)
+fn row_out(at: u32, stride: u32) -> Five {
+    return transform_output(six(at, stride));
+}
+
+// The products of a tile's row.
+@if(!f2)
+fn six(at: u32, stride: u32) -> Six {
+    return Six(
         decode(workspace[at]), decode(workspace[at + stride]), decode(workspace[at + 2u * stride]),
         decode(workspace[at + 3u * stride]), decode(workspace[at + 4u * stride]), decode(workspace[at + 5u * stride]),
-    ));
+    );
+}
+
+@if(!f2 && !transposed)
+fn put_column(y: u32, x: u32, block: u32, shift: vec4<f32>, c: Four) {
+    put_pixel(y, x, block, c.a + shift);
+    put_pixel(y + 1u, x, block, c.b + shift);
+    put_pixel(y + 2u, x, block, c.c + shift);
+    put_pixel(y + 3u, x, block, c.d + shift);
+}
+
+@if(transposed)
+fn put_column(y: u32, x: u32, block: u32, shift: vec4<f32>, c: Five) {
+    put_pixel(y, x, block, c.a + shift);
+    put_pixel(y + STEP, x, block, c.b + shift);
+    put_pixel(y + 2u * STEP, x, block, c.c + shift);
+    put_pixel(y + 3u * STEP, x, block, c.d + shift);
+    put_pixel(y + 4u * STEP, x, block, c.e + shift);
 }
 
 // The pixels of a tile from its products.
@@ -119,26 +156,13 @@ fn finish_tile(y: u32, x: u32, block: u32, shift: vec4<f32>, at: u32, stride: u3
     let r3 = row_out(at + 18u * stride, stride);
     let r4 = row_out(at + 24u * stride, stride);
     let r5 = row_out(at + 30u * stride, stride);
-    let c0 = transform_output(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a));
-    let c1 = transform_output(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b));
-    let c2 = transform_output(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c));
-    let c3 = transform_output(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d));
-    put_pixel(y, x, block, c0.a + shift);
-    put_pixel(y + 1u, x, block, c0.b + shift);
-    put_pixel(y + 2u, x, block, c0.c + shift);
-    put_pixel(y + 3u, x, block, c0.d + shift);
-    put_pixel(y, x + 1u, block, c1.a + shift);
-    put_pixel(y + 1u, x + 1u, block, c1.b + shift);
-    put_pixel(y + 2u, x + 1u, block, c1.c + shift);
-    put_pixel(y + 3u, x + 1u, block, c1.d + shift);
-    put_pixel(y, x + 2u, block, c2.a + shift);
-    put_pixel(y + 1u, x + 2u, block, c2.b + shift);
-    put_pixel(y + 2u, x + 2u, block, c2.c + shift);
-    put_pixel(y + 3u, x + 2u, block, c2.d + shift);
-    put_pixel(y, x + 3u, block, c3.a + shift);
-    put_pixel(y + 1u, x + 3u, block, c3.b + shift);
-    put_pixel(y + 2u, x + 3u, block, c3.c + shift);
-    put_pixel(y + 3u, x + 3u, block, c3.d + shift);
+    put_column(y, x, block, shift, transform_output(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a)));
+    put_column(y, x + STEP, block, shift, transform_output(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b)));
+    put_column(y, x + 2u * STEP, block, shift, transform_output(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c)));
+    put_column(y, x + 3u * STEP, block, shift, transform_output(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d)));
+    @if(transposed) {
+        put_column(y, x + 4u * STEP, block, shift, transform_output(Six(r0.e, r1.e, r2.e, r3.e, r4.e, r5.e)));
+    }
 }
 
 @if(f2)
@@ -223,8 +247,12 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let across = (params.out_width + MADE - 1u) / MADE;
-    let out_groups = (params.out_blocks + 7u) / 8u;
+    @if(!transposed) let across = (params.out_width + MADE - 1u) / MADE;
+    // One more than the input is wide, since the odd columns begin before it.
+    @if(transposed) let across = (params.in_width + MADE) / MADE;
+    @if(!transposed) let made_blocks = params.out_blocks;
+    @if(transposed) let made_blocks = 4u * params.out_blocks;
+    let out_groups = (made_blocks + 7u) / 8u;
     // Places are this far from one another.
     let in_stride = params.in_blocks * 32u;
     let inputs_at = group.x * PLACES * (in_stride + 256u);
@@ -327,13 +355,19 @@ fn main(
                 workspace[at + 240u] = encode(s30 * unit);
                 workspace[at + 248u] = encode(s31 * unit);
             }
-            let block = out_group * 8u + lane;
-            if (block < params.out_blocks) {
+            let made_block = out_group * 8u + lane;
+            if (made_block < made_blocks) {
+                @if(!transposed) let block = made_block;
+                @if(transposed) let block = made_block % params.out_blocks;
+                @if(transposed) let parity = made_block / params.out_blocks;
                 let shift = bias_of(block);
                 @if(sums) var sum = vec4<f32>();
                 for (var tile = start; tile < end; tile++) {
-                    let y = tile / across * MADE;
-                    let x = tile % across * MADE;
+                    @if(!transposed) let y = tile / across * MADE;
+                    @if(!transposed) let x = tile % across * MADE;
+                    // The first of them may be -1, which is outside as an unsigned one.
+                    @if(transposed) let y = tile / across * MADE * STEP - parity / 2u;
+                    @if(transposed) let x = tile % across * MADE * STEP - parity % 2u;
                     finish_tile(y, x, block, shift, products_at + (tile - start) * 8u + lane, 256u);
                     @if(sums) { sum += gathered; }
                     @if(sums) { gathered = vec4<f32>(); }

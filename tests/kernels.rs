@@ -436,31 +436,78 @@ fn winograd_goes_through_large_maps() {
         common::not_tested(&gpu.name, "Winograd on large maps (no subgroups of 8)");
         return;
     }
-    let (mut values, mut graph) = (values(), Graph::new());
+    let run = |graph: &Graph, inputs: &[FeatureMap<f32>], kernel: &'static str| {
+        let target = Target { prefer: Some(kernel), ..target(gpu, false) };
+        let session = TensorSession::with_target(gpu, graph, Element::F16, target).expect("records");
+        let steps = &session.session().plan().steps;
+        let shader = kernel.replace("conv_transpose2d_winograd", "winograd");
+        assert!(steps.iter().all(|step| shader.starts_with(step.variant.shader)), "{kernel}: {steps:?}");
+        let dispatches = steps.len();
+        (session.run(inputs).expect("runs").remove(0), dispatches)
+    };
+    let check = |(graph, inputs): (Graph, Vec<FeatureMap<f32>>), plain, kernels: &[(&'static str, bool)]| {
+        let truth: Vec<f64> = run(&graph, &inputs, plain).0.data.iter().map(|&value| f64::from(value)).collect();
+        for &(kernel, several) in kernels {
+            let (result, dispatches) = run(&graph, &inputs, kernel);
+            let error = Error::between(&result.data, &truth);
+            assert!(error.within(Element::F16.error_bound()), "{kernel}: {error}");
+            assert!(!several || dispatches > 1, "{kernel}: one dispatch");
+        }
+    };
+    // The smaller tiles, and four times as many channels, are too many for one dispatch on however many cores.
     let shape = Shape::new(416, 400, 128);
-    let input = graph.input("input", shape, false);
-    let data = values.by_ref().take(128 * 128 * 9).map(|value| value * 0.03).collect();
-    let weight = graph.weight("weight", Tensor::new([128, 128, 3, 3], data).expect("as many values"));
+    check(large_convolution(shape), "conv2d_broadcast", &[("winograd", false), ("winograd_f2", true)]);
+    check(wide_transposed(shape, 64), "conv_transpose2d_broadcast", &[("conv_transpose2d_winograd", true)]);
+}
+
+/// A convolution of as many channels as it has, and its input.
+fn large_convolution(shape: Shape) -> (Graph, Vec<FeatureMap<f32>>) {
+    let (mut values, mut graph) = (values(), Graph::new());
+    let (input, channels) = (graph.input("input", shape, false), shape.channels);
+    let data = values.by_ref().take(channels * channels * 9).map(|value| value * 0.03).collect();
+    let weight = Tensor::new([channels, channels, 3, 3], data).expect("as many values");
+    let weight = graph.weight("weight", weight);
     let conv = Conv2d { weight, bias: None, kernel: 3, stride: 1, padding: 1, epilogue: Epilogue::default() };
     let node = graph.push("convolution", Op::Conv2d(conv), &[input]).expect("fits");
     graph.output("output", node, false);
     assign_elements(&mut graph, Element::F16);
-    let inputs = [FeatureMap { shape, data: values.take(shape.values()).collect() }];
-    let run = |kernel: &'static str| {
-        let target = Target { prefer: Some(kernel), ..target(gpu, false) };
-        let session = TensorSession::with_target(gpu, &graph, Element::F16, target).expect("records");
-        let steps = &session.session().plan().steps;
-        assert!(steps.iter().all(|step| kernel.starts_with(step.variant.shader)), "{steps:?}");
-        let dispatches = steps.len();
-        (session.run(&inputs).expect("runs").remove(0), dispatches)
-    };
-    let truth: Vec<f64> = run("conv2d_broadcast").0.data.iter().map(|&value| f64::from(value)).collect();
-    for kernel in ["winograd", "winograd_f2"] {
-        let (result, dispatches) = run(kernel);
-        let error = Error::between(&result.data, &truth);
-        assert!(error.within(Element::F16.error_bound()), "{kernel}: {error}");
-        // The smaller tiles are too many for one dispatch on however many cores.
-        assert!(kernel == "winograd" || dispatches > 1, "one dispatch");
+    (graph, vec![FeatureMap { shape, data: values.take(shape.values()).collect() }])
+}
+
+/// The four parities of a transposed convolution by Winograd: tiles left over on each side, one pixel, one row, one
+/// column, channels that are no whole blocks, more of them than a group and fewer.
+#[test]
+fn winograd_makes_transposed_convolutions() {
+    for (kind, gpu) in devices().all() {
+        if gpu.subgroup != Some(8) {
+            common::not_tested(&gpu.name, "transposed convolutions by Winograd (no subgroups of 8)");
+            continue;
+        }
+        for (height, width, channels, out) in [
+            (1, 1, 8, 8),
+            (1, 23, 3, 5),
+            (21, 1, 5, 3),
+            (4, 5, 16, 16),
+            (5, 4, 24, 40),
+            (19, 33, 12, 9),
+            (40, 29, 8, 72),
+        ] {
+            for precision in [Element::F16, Element::F32] {
+                let (mut graph, inputs) = wide_transposed(Shape::new(height, width, channels), out);
+                assign_elements(&mut graph, precision);
+                let inputs = as_stored(&inputs, precision);
+                let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
+                let truth = reference::execute(&graph, &truth).expect("runs");
+                let target = Target { prefer: Some("conv_transpose2d_winograd"), ..target(&gpu, false) };
+                let session = TensorSession::with_target(&gpu, &graph, precision, target).expect("records");
+                let variant = session.session().plan().steps[0].variant.clone();
+                assert!(variant.shader == "winograd" && variant.has("transposed"), "{variant}");
+                let result = session.run(&inputs).expect("runs");
+                let error = Error::between(&result[0].data, &truth[0].data);
+                let name = format!("{height}x{width} {channels}>{out} by {variant} in {precision} ({kind})");
+                assert!(error.within(precision.error_bound()), "{name}: {error}");
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-// The transforms of Winograd's F(4, 3) for the interpolation points 0, 1, −1, 2, −1/2 and ∞, whose rounding error in f32
+// The transforms of Winograd's F(4, 3) and F(5, 2) for the interpolation points 0, 1, −1, 2, −1/2 and ∞, whose rounding error in f32
 // is the least of the small dyadic sets. Weights are transformed when they are packed.
 // Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
 
@@ -7,6 +7,14 @@ struct Four {
     b: vec4<f32>,
     c: vec4<f32>,
     d: vec4<f32>,
+}
+
+struct Five {
+    a: vec4<f32>,
+    b: vec4<f32>,
+    c: vec4<f32>,
+    d: vec4<f32>,
+    e: vec4<f32>,
 }
 
 struct Six {
@@ -41,5 +49,18 @@ fn transform_output(m: Six) -> Four {
         difference + 2.0 * m.d - 0.5 * m.e,
         sum + 4.0 * m.d + 0.25 * m.e,
         difference + 8.0 * m.d - 0.125 * m.e + m.f,
+    );
+}
+
+// Aᵀ·m of F(5, 2)
+fn transform_output_of_five(m: Six) -> Five {
+    let sum = m.b + m.c;
+    let difference = m.b - m.c;
+    return Five(
+        m.a + sum + m.d + m.e,
+        difference + 2.0 * m.d - 0.5 * m.e,
+        sum + 4.0 * m.d + 0.25 * m.e,
+        difference + 8.0 * m.d - 0.125 * m.e,
+        sum + 16.0 * m.d + 0.0625 * m.e + m.f,
     );
 }

@@ -27,6 +27,7 @@ pub const CHOICES: &[&str] = &[
     "conv_transpose2d_shared",
     "conv_transpose2d_matrix",
     "conv_transpose2d_broadcast",
+    "conv_transpose2d_winograd",
     BLOCK,
 ];
 
@@ -112,6 +113,7 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
             matrices && maps && conv2d_matrix_halo::suits(node.shape, Kind::Transposed, target).is_some()
         }
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
+        (Op::ConvTranspose2d(_), "conv_transpose2d_winograd") => broadcasts && !target.lean && maps,
         _ => false,
     };
     CHOICES.iter().copied().filter(computes).collect()
@@ -196,8 +198,13 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
         // Where there are units for matrices they are the greater part of the arithmetic.
         ranked.sort_by_key(|kernel| !kernel.contains("_matrix"));
     } else if let Op::ConvTranspose2d(_) = node.op {
-        // On a CPU workgroup memory is memory like any other.
-        ranked.retain(|&kernel| !["conv_transpose2d_shared", "conv_transpose2d_matrix"].contains(&kernel));
+        // On a CPU workgroup memory is memory like any other. Winograd as below; it makes 100 pixels of a tile.
+        let in_blocks = graph.node(node.inputs[0]).shape.blocks();
+        ranked.retain(|&kernel| match kernel {
+            "conv_transpose2d_shared" | "conv_transpose2d_matrix" => false,
+            "conv_transpose2d_winograd" => pixels >= 3200 && out_blocks >= 2 && winograd::has_room(graph, in_blocks),
+            _ => true,
+        });
     }
     if let Op::Conv2d(conv) = &node.op {
         let sources = &node.inputs[..conv.sources(node.inputs.len())];

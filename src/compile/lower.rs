@@ -80,6 +80,7 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
             "conv_transpose2d" => kernels::conv_transpose2d::lower(lowering, id, conv),
             "conv_transpose2d_shared" => kernels::conv2d_shared::lower_transposed(lowering, id, conv),
             "conv_transpose2d_matrix" => conv2d_matrix_halo::lower_transposed(lowering, id, conv),
+            "conv_transpose2d_winograd" => winograd::lower_transposed(lowering, id, conv),
             _ => kernels::conv_transpose2d_broadcast::lower(lowering, id, conv),
         },
         Op::Gelu => kernels::elementwise::lower_gelu(lowering, id),

@@ -120,13 +120,28 @@ pub(super) struct WeightTransform<'a> {
     pub integers: Option<Integers>,
 }
 
-/// Weights `[place][group][input block][output block][4 inputs][4 outputs]` as integers.
+/// Weights `[place][group][input block][output block][4 inputs][4 outputs]` as integers, each place and group of output blocks
+/// with scales of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Integers {
     /// Values of each pair of an input and an output channel.
     pub places: usize,
-    /// The output blocks of a group. Groups are padded to be whole; at each place each has scales of its own.
+    /// Input and output blocks as the kernel counts them.
+    pub blocks: [usize; 2],
+    /// Output blocks of a group. Groups are padded to be whole.
     pub group: usize,
+}
+
+impl Integers {
+    /// The values of a place and group.
+    fn part(self) -> usize {
+        self.blocks[0] * self.group * 16
+    }
+
+    /// All values.
+    fn count(self) -> usize {
+        self.places * self.blocks[1].div_ceil(self.group) * self.part()
+    }
 }
 
 /// A transposed convolution as four 2×2 convolutions, one for each parity of the output's rows and columns; the transform is
@@ -147,7 +162,8 @@ pub(super) fn record_transposed(
         epilogue: Epilogue { gelu: conv.gelu, residual: false },
     };
     let pack = |weight: &Tensor, sources: &[usize]| (transform.pack)(&by_parity(weight), sources);
-    let transform = WeightTransform { name: format!("{} of parities", transform.name), pack: &pack, integers: None };
+    let name = format!("{} of parities", transform.name);
+    let transform = WeightTransform { name, pack: &pack, integers: transform.integers };
     let (mut variant, mut parts) = record_with(lowering, node, &parity, shader, Some(transform));
     variant.add(TRANSPOSED);
     // A value of the result takes 4 of the 16 taps.
@@ -158,9 +174,10 @@ pub(super) fn record_transposed(
 /// The feature of a kernel's transposed form.
 const TRANSPOSED: &str = "transposed";
 
-/// The variants of a kernel's transposed form.
-pub(super) fn transposed_variants_of(shader: &'static str) -> Vec<Variant> {
-    let elements = [&[][..], &["weight_f32", "input_f32", "output_f32"]];
+/// The variants of a kernel's transposed form, `integers` as in [`variants_of`].
+pub(super) fn transposed_variants_of(shader: &'static str, integers: bool) -> Vec<Variant> {
+    let half = if integers { &["weight_i16"][..] } else { &[] };
+    let elements = [half, &["weight_f32", "input_f32", "output_f32"]];
     let with = |single: &'static [&'static str]| {
         combinations(shader, &["bias", "gelu"]).into_iter().map(move |mut variant| {
             single.iter().chain([&TRANSPOSED]).for_each(|feature| variant.add(feature));
@@ -214,20 +231,18 @@ pub(super) fn record_with(
     let plain = graph.tensor(conv.weight);
     let name = transform.as_ref().map_or("conv", |transform| &transform.name);
     let integers = transform.as_ref().and_then(|transform| transform.integers).filter(|_| element == Element::F16);
-    let part = |blocks: usize| params.in_blocks as usize * blocks * 16;
     let weight = lowering.constants.get(&format!("{name} {} {sources:?} {element}", conv.weight.0), || {
         let Some(transform) = &transform else { return pack_convolution(plain, &sources, false, element) };
         let values = (transform.pack)(plain, &sources);
         match integers {
-            Some(Integers { group, .. }) => integer::pack(&values, part(group), group),
+            Some(integers) => integer::pack(&values, integers.part(), integers.group),
             None => storage::encode_values(element, &values),
         }
     });
     let mut bindings = vec![(1, lowering.input(node, 0)), (6, lowering.output(node))];
     match integers {
-        Some(Integers { places, group }) => {
-            let count = places * part((params.out_blocks as usize).next_multiple_of(group));
-            let [weight, scale] = integer::split(weight, count);
+        Some(integers) => {
+            let [weight, scale] = integer::split(weight, integers.count());
             bindings.extend([(3, weight), (7, scale)]);
         }
         None => bindings.push((3, weight)),

@@ -91,7 +91,7 @@ pub fn variants() -> Vec<Variant> {
         (Kind::Plain, plain.clone()),
         (Kind::Strided, plain.clone()),
         (Kind::Pointwise, plain),
-        (Kind::Transposed, transposed_variants_of(SHADER)),
+        (Kind::Transposed, transposed_variants_of(SHADER, false)),
     ];
     let mut formed_all = BTreeSet::new();
     for (kind, variants) in all {

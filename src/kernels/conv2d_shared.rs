@@ -17,7 +17,7 @@ const BLOCKS: [usize; 2] = [8, 16];
 pub fn variants() -> Vec<Variant> {
     let both = |variant: Variant| [widened(variant.clone(), false), widened(variant, true)];
     let all = [variants_of("conv2d_shared", false), gathering_variants_of("conv2d_shared", false)];
-    all.into_iter().flatten().chain(transposed_variants_of("conv2d_shared")).flat_map(both).collect()
+    all.into_iter().flatten().chain(transposed_variants_of("conv2d_shared", false)).flat_map(both).collect()
 }
 
 fn widened(mut variant: Variant, wide: bool) -> Variant {

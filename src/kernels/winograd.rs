@@ -1,12 +1,16 @@
 //! The 3×3 convolution of stride 1 as Winograd's F(4×4, 3×3), a quarter of the multiplications of a direct one, or
-//! F(2×2, 3×3), four ninths of them; sums in f32. One dispatch, whose workgroups go through the tiles 32 at a time, each
-//! with a slice of a workspace that stays in a core's cache.
+//! F(2×2, 3×3), four ninths of them; and the transposed one of stride 2 as F(5×5, 2×2), a good third of them. Sums in f32.
+//! One dispatch, whose workgroups go through the tiles 32 at a time, each with a slice of a workspace that stays in a
+//! core's cache.
 
 use super::constants::in_blocks;
-use super::conv2d::{Integers, WeightTransform, gather, gathering_variants_of, record_with, through_tiles, variants_of};
-use super::{Lowering, Operand};
+use super::conv2d::{
+    Integers, WeightTransform, gather, gathering_variants_of, record_transposed, record_with, through_tiles,
+    transposed_variants_of, variants_of,
+};
+use super::{Lowering, Operand, StepParts};
 use crate::gpu::Variant;
-use crate::graph::{Conv2d, Graph, Node, NodeId};
+use crate::graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId};
 use crate::tensor::Tensor;
 
 /// Which of the algorithms.
@@ -16,6 +20,8 @@ pub enum Form {
     Two,
     /// F(4×4, 3×3), over tiles of 6×6.
     Four,
+    /// F(5×5, 2×2), over the same tiles, for the four parities of a transposed convolution.
+    Five,
 }
 
 impl Form {
@@ -24,6 +30,7 @@ impl Form {
         match self {
             Form::Two => 2,
             Form::Four => 4,
+            Form::Five => 5,
         }
     }
 
@@ -40,7 +47,7 @@ impl Form {
 
     /// Places of a transformed tile.
     fn places(self) -> usize {
-        (self.made() + 2) * (self.made() + 2)
+        kernel_transform(self).len().pow(2)
     }
 }
 
@@ -53,7 +60,7 @@ const LANES: usize = 8;
 pub fn variants() -> Vec<Variant> {
     let with_form = |variant: Variant| [Form::Two, Form::Four].map(|form| formed(variant.clone(), form));
     let all = variants_of("winograd", true).into_iter().chain(gathering_variants_of("winograd", true));
-    all.flat_map(with_form).collect()
+    all.flat_map(with_form).chain(transposed_variants_of("winograd", true)).collect()
 }
 
 fn formed(mut variant: Variant, form: Form) -> Variant {
@@ -71,23 +78,50 @@ pub fn computes(conv: &Conv2d) -> bool {
 /// One dispatch, or several for a map of very many tiles.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
-    let in_blocks: usize =
-        out.inputs[..conv.sources(out.inputs.len())].iter().map(|&id| graph.node(id).shape.blocks()).sum();
+    let sources = &out.inputs[..conv.sources(out.inputs.len())];
+    let blocks = [sources.iter().map(|&id| graph.node(id).shape.blocks()).sum(), out.shape.blocks()];
     let transform = WeightTransform {
         name: format!("winograd {form:?}"),
         pack: &|weight, sources| pack(&transform_weight(weight, form), sources, BLOCKS),
-        integers: Some(Integers { places: form.places(), group: BLOCKS }),
+        integers: Some(Integers { places: form.places(), blocks, group: BLOCKS }),
     };
-    let mut step = record_with(lowering, node, conv, "winograd", Some(transform));
     let tiles = out.shape.height.div_ceil(form.made()) * out.shape.width.div_ceil(form.made());
+    let mut step = record_with(lowering, node, conv, "winograd", Some(transform));
     gather(lowering, node, &mut step, tiles.div_ceil(TILES));
-    let (variant, mut parts) = step;
+    dispatch(lowering, node, (formed(step.0, form), step.1), form, blocks, tiles);
+}
+
+/// The same for a transposed convolution.
+pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
+    let (graph, out) = (lowering.graph, lowering.graph.node(node));
+    let (form, x) = (Form::Five, graph.node(out.inputs[0]).shape);
+    let blocks = [x.blocks(), 4 * out.shape.blocks()];
+    let transform = WeightTransform {
+        name: format!("winograd {form:?}"),
+        pack: &|weight, sources| pack(&transform_weight(&parities_apart(weight), form), sources, BLOCKS),
+        integers: Some(Integers { places: form.places(), blocks, group: BLOCKS }),
+    };
+    // Odd rows and columns of the result begin one before the first tile's even ones.
+    let tiles = (x.height + 1).div_ceil(form.made()) * (x.width + 1).div_ceil(form.made());
+    let step = record_transposed(lowering, node, conv, "winograd", &transform);
+    dispatch(lowering, node, step, form, blocks, tiles);
+}
+
+/// The steps of a recorded convolution of so many input and output blocks over so many tiles.
+fn dispatch(
+    lowering: &mut Lowering,
+    node: NodeId,
+    (variant, mut parts): (Variant, StepParts),
+    form: Form,
+    [in_blocks, out_blocks]: [usize; 2],
+    tiles: usize,
+) {
+    let graph = lowering.graph;
     let slice = form.slice(in_blocks);
     let slices = tiles.div_ceil(TILES).min(most_slices()).min((workspace_room(graph) / slice).max(1));
-    let workspace = lowering.buffer(format!("{} (tiles)", out.name), (slices * slice) as u64);
+    let workspace = lowering.buffer(format!("{} (tiles)", graph.node(node).name), (slices * slice) as u64);
     parts.bindings.push((8, Operand::Buffer(workspace)));
-    let variant = formed(variant, form);
-    let turns = (MOST_ROUNDS / form.rounds(in_blocks, out.shape.blocks())).max(1);
+    let turns = (MOST_ROUNDS / form.rounds(in_blocks, out_blocks)).max(1);
     let together = (turns * slices * TILES).min(tiles);
     // As even as whole turns allow.
     let dispatches = tiles.div_ceil(together);
@@ -123,33 +157,61 @@ fn most_slices() -> usize {
     (8 * cores).clamp(16, 64)
 }
 
-/// G, for the points of the shaders: 0, 1, −1 and ∞, and of the larger form 2 and −1/2 before ∞.
-fn kernel_transform(form: Form) -> &'static [[f64; 3]] {
+/// G, for the points of the shaders: 0, 1, −1 and ∞, and of the larger forms 2 and −1/2 before ∞.
+fn kernel_transform(form: Form) -> &'static [&'static [f64]] {
     match form {
-        Form::Two => &[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]],
+        Form::Two => &[&[1.0, 0.0, 0.0], &[0.5, 0.5, 0.5], &[0.5, -0.5, 0.5], &[0.0, 0.0, 1.0]],
         Form::Four => &[
-            [1.0, 0.0, 0.0],
-            [-1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0],
-            [1.0 / 3.0, -1.0 / 3.0, 1.0 / 3.0],
-            [1.0 / 15.0, 2.0 / 15.0, 4.0 / 15.0],
-            [-16.0 / 15.0, 8.0 / 15.0, -4.0 / 15.0],
-            [0.0, 0.0, 1.0],
+            &[1.0, 0.0, 0.0],
+            &[-1.0 / 3.0, -1.0 / 3.0, -1.0 / 3.0],
+            &[1.0 / 3.0, -1.0 / 3.0, 1.0 / 3.0],
+            &[1.0 / 15.0, 2.0 / 15.0, 4.0 / 15.0],
+            &[-16.0 / 15.0, 8.0 / 15.0, -4.0 / 15.0],
+            &[0.0, 0.0, 1.0],
+        ],
+        Form::Five => &[
+            &[1.0, 0.0],
+            &[-1.0 / 3.0, -1.0 / 3.0],
+            &[1.0 / 3.0, -1.0 / 3.0],
+            &[1.0 / 15.0, 2.0 / 15.0],
+            &[-16.0 / 15.0, 8.0 / 15.0],
+            &[0.0, 1.0],
         ],
     }
 }
 
-/// G·g·Gᵀ of every 3×3 kernel, in f64.
+/// G·g·Gᵀ of every kernel, in f64.
 pub(super) fn transform_weight(weight: &Tensor, form: Form) -> Tensor {
     let g = kernel_transform(form);
-    let row = |g: &[f64; 3], a: f64, b: f64, c: f64| g[0] * a + g[1] * b + g[2] * c;
+    let side = g[0].len();
+    let dot = |g: &[f64], k: &[f64]| -> f64 { g.iter().zip(k).map(|(g, k)| g * k).sum() };
     let kernel = |k: &[f32]| -> Vec<f32> {
-        let k: Vec<f64> = k.iter().map(|&value| f64::from(value)).collect();
-        let columns = g.iter().map(|g| [0, 1, 2].map(|x| row(g, k[x], k[3 + x], k[6 + x])));
-        columns.flat_map(|[a, b, c]| g.iter().map(move |g| row(g, a, b, c) as f32)).collect()
+        let column = |x: usize| -> Vec<f64> { (0..side).map(|y| f64::from(k[y * side + x])).collect() };
+        let columns: Vec<Vec<f64>> = (0..side).map(column).collect();
+        let row = |down: &&[f64]| {
+            let made: Vec<f64> = columns.iter().map(|column| dot(down, column)).collect();
+            g.iter().map(move |across| dot(across, &made) as f32)
+        };
+        g.iter().flat_map(row).collect()
     };
-    let data: Vec<f32> = weight.data().chunks_exact(9).flat_map(kernel).collect();
+    let data: Vec<f32> = weight.data().chunks_exact(side * side).flat_map(kernel).collect();
     let shape = [weight.shape()[0], weight.shape()[1], g.len(), g.len()];
-    Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("the places of each kernel of 9"))
+    Tensor::new(shape, data).unwrap_or_else(|_| unreachable!("the places of each kernel"))
+}
+
+/// Weights of a transposed convolution that `by_parity` ordered, `[out, in, parity and tap]`, as `[parity and out, in, 2, 2]`;
+/// the outputs of a parity are padded with zeros to whole blocks.
+fn parities_apart(weight: &Tensor) -> Tensor {
+    let [out, inputs] = [weight.shape()[0], weight.shape()[1]];
+    let stored = out.next_multiple_of(4);
+    let mut data = vec![0.0; 4 * stored * inputs * 4];
+    for (pair, taps) in weight.data().chunks_exact(16).enumerate() {
+        for (parity, taps) in taps.chunks_exact(4).enumerate() {
+            let at = (parity * stored * inputs + pair) * 4;
+            data[at..at + 4].copy_from_slice(taps);
+        }
+    }
+    Tensor::new([4 * stored, inputs, 2, 2], data).unwrap_or_else(|_| unreachable!("as many values as they take"))
 }
 
 /// `[place][group of output blocks][input block][output block][4 inputs][4 outputs]`, groups of so many blocks, padded with
