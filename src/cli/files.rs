@@ -4,6 +4,7 @@
 pub use super::files_error::FilesError;
 pub use super::inputs::Input;
 use super::inputs::{Found, Met, exists, find, names_a_picture};
+use super::written::in_a_folder;
 use crate::photo::Format;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -166,10 +167,7 @@ fn into_path(found: &[Found], out: &Path, naming: &Naming) -> Result<Vec<Job>, F
         if let Some(suffix) = &naming.suffix {
             return Err(FilesError::Suffix(suffix.clone()));
         }
-        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(FilesError::NoFolder(out.to_owned()));
-        }
+        in_a_folder(out)?;
         return Ok(vec![job(one, out.to_owned(), naming)]);
     }
     if let Some(file) = out.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir()) {

@@ -8,7 +8,7 @@ use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_count, parse_size};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, adapters};
-use crate::photo::{create_parent, write_atomic, write_new};
+use crate::photo::{write_atomic, write_new};
 use crate::profile::{Group, Profile, Roofline, html, trace};
 use crate::restore::{Executor, Options, padded_size};
 use crate::run::{TensorSession, prepare};
@@ -126,7 +126,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 impl Arguments {
     fn save(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-        create_parent(path)?;
         let written = if self.overwrite { write_atomic(path, bytes) } else { write_new(path, bytes) };
         Ok(written?)
     }
