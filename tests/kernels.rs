@@ -394,6 +394,36 @@ fn means_come_with_the_convolution() {
     }
 }
 
+/// A filter that makes its own taps, as GPUs do on small maps: slices of channels that cut groups, several workgroups on both
+/// axes, the mean from a convolution's sums and from the map.
+#[test]
+fn small_maps_make_their_own_taps() {
+    let mut axes = BTreeSet::new();
+    for (height, width, channels, out) in
+        [(23, 27, 8, 72), (20, 20, 16, 24), (64, 64, 8, 16), (1, 9, 8, 136), (1, 1, 3, 8)]
+    {
+        let (graph, inputs) = filtered(Shape::new(height, width, channels), out);
+        let truth: Vec<_> = as_stored(&inputs, Element::F16).iter().map(|map| map.cast::<f64>()).collect();
+        let truth = reference::execute(&graph, &truth).expect("runs");
+        for (kind, gpu) in devices().all() {
+            for precision in [Element::F16, Element::F32] {
+                let mut graph = graph.clone();
+                assign_elements(&mut graph, precision);
+                let target = Target { software: false, ..target(&gpu, false) };
+                let session = TensorSession::with_target(&gpu, &graph, precision, target).expect("records");
+                let last = session.session().plan().steps.last().expect("has steps");
+                let name = format!("{height}x{width} {channels}>{out} by {} in {precision} ({kind})", last.variant);
+                assert!(last.variant.has("own_taps"), "{name}");
+                axes.insert([last.workgroups[0] > 1, last.workgroups[1] > 1]);
+                let result = session.run(&as_stored(&inputs, Element::F16)).expect("runs");
+                let error = Error::between(&result[0].data, &truth[0].data);
+                assert!(error.within(precision.error_bound()), "{name}: {error}");
+            }
+        }
+    }
+    assert!(axes.contains(&[true, true]), "{axes:?}");
+}
+
 /// A convolution without bias, the mean of its result, and the filter made of that: a level of the multi-scale module.
 fn filtered(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
     let (mut values, mut graph) = (values(), Graph::new());

@@ -2,21 +2,41 @@
 
 use super::constants::pack_channels;
 use super::global_mean::{self, Parts};
-use super::{Cost, Lowering, Operand, StepParts};
+use super::{Cost, Lowering, Operand, StepParts, dynamic_filter};
 use crate::gpu::Variant;
 use crate::graph::{Activation, Graph, NodeId, Op, TapWeights};
 use crate::tensor::Element;
 use bytemuck::{Pod, Zeroable};
 
+/// What `shaders/shared/taps.wgsl` takes.
 #[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(super) struct Params {
     blocks: u32,
-    group_channels: u32,
+    pub group_channels: u32,
     groups: u32,
     channels: u32,
     items: u32,
     factor: f32,
+    /// Of a filter that makes its own taps: its map, and the blocks that a workgroup filters.
+    pub height: u32,
+    pub width: u32,
+    pub slice: u32,
+}
+
+/// All that taps are made of.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    /// The uniform, but for what is a filter's.
+    pub params: Params,
+    /// Weights, biases and, where the mean is taken on the way, its parts.
+    pub bindings: Vec<(u32, Operand)>,
+    /// The features of what it takes.
+    pub features: Vec<(&'static str, bool)>,
+    /// What it takes to make them, but for traffic of maps.
+    pub cost: Cost,
+    /// Blocks of the parts.
+    pub gathered: usize,
 }
 
 /// The most groups that the shader's workgroup memory holds taps for.
@@ -32,17 +52,18 @@ const MOST_SUMS: usize = 8192;
 pub fn variants() -> Vec<Variant> {
     let parts = [None, Some(Element::F16), Some(Element::F32)];
     let activations = [Activation::Tanh, Activation::Softmax, Activation::SoftmaxTanh];
-    activations.iter().flat_map(|&activation| parts.map(|parts| variant(activation, parts))).collect()
+    let all = activations.iter().flat_map(|&activation| parts.map(|parts| features(activation, parts)));
+    all.map(|features| Variant::new("filter_taps", &features)).collect()
 }
 
-fn variant(activation: Activation, parts: Option<Element>) -> Variant {
+pub(super) fn features(activation: Activation, parts: Option<Element>) -> [(&'static str, bool); 4] {
     let (softmax, tanh) = match activation {
         Activation::Tanh => (false, true),
         Activation::Softmax => (true, false),
         Activation::SoftmaxTanh => (true, true),
     };
-    let (gather, f32) = (parts.is_some(), parts == Some(Element::F32));
-    Variant::new("filter_taps", &[("softmax", softmax), ("tanh", tanh), ("gather", gather), ("f32", f32)])
+    let (gather, parts_f32) = (parts.is_some(), parts == Some(Element::F32));
+    [("softmax", softmax), ("tanh", tanh), ("gather", gather), ("parts_f32", parts_f32)]
 }
 
 /// Whether a mean is taken by the kernel that makes taps of it: where that is the first to read it.
@@ -74,8 +95,22 @@ fn first_reader(graph: &Graph, id: NodeId) -> Option<NodeId> {
 }
 
 /// One dispatch of one workgroup; where it takes the mean of a map that is not small, another before it, unless the map's
-/// own kernel has left sums.
+/// own kernel has left sums. None where the filter makes its taps itself.
 pub fn lower(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) {
+    let mean = lowering.graph.node(node).inputs[0];
+    let recipe = recipe(lowering, node, taps);
+    if dynamic_filter::takes(lowering, node, &recipe) {
+        return;
+    }
+    let Recipe { params, mut bindings, features, cost, .. } = recipe;
+    bindings.extend([(4, lowering.output(node)), (9, Operand::Buffer(lowering.map(mean)))]);
+    let cost = Cost { bytes: cost.bytes + lowering.traffic(node), ..cost };
+    let step =
+        StepParts { params: bytemuck::bytes_of(&params).to_vec(), bindings, workgroups: [1, 1, 1], cost };
+    lowering.step(node, Variant::new("filter_taps", &features), step);
+}
+
+fn recipe(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) -> Recipe {
     let (graph, shape) = (lowering.graph, lowering.graph.node(node).shape);
     let mean = graph.node(node).inputs[0];
     let gathers = !lowering.target.plain && takes_mean(graph, mean) && first_reader(graph, mean) == Some(node);
@@ -89,17 +124,18 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) {
         channels: shape.channels as u32,
         items: parts.map_or(0, |parts| parts.count) as u32,
         factor: 1.0 / pixels as f32,
+        ..Params::zeroed()
     };
     let weight = lowering.constants.get(&format!("taps {}", taps.weight.0), || {
         graph.tensor(taps.weight).data().chunks(shape.channels).flat_map(pack_channels).collect()
     });
     let flops = 2 * graph.tensor(taps.weight).data().len() as u64;
-    let mut bindings =
-        vec![(1, lowering.input(node, 0)), (2, weight), (3, lowering.channels(taps.bias)), (4, lowering.output(node))];
-    bindings.extend(parts.map(|parts| (5, parts.items)));
-    let gathered = parts.map_or(0, |parts| (parts.count * shape.blocks() * 4) as u64);
+    let mut bindings = vec![(6, weight), (7, lowering.channels(taps.bias))];
+    bindings.extend(parts.map(|parts| (8, parts.items)));
+    let gathered = parts.map_or(0, |parts| parts.count * shape.blocks());
     let element = parts.map_or(Element::F32, |parts| parts.element);
-    let cost = Cost { flops: flops + gathered, bytes: 2 * flops + lowering.traffic(node) + gathered * element.bytes() };
-    let step = StepParts { params: bytemuck::bytes_of(&params).to_vec(), bindings, workgroups: [1, 1, 1], cost };
-    lowering.step(node, variant(taps.activation, parts.map(|parts| parts.element)), step);
+    let values = 4 * gathered as u64;
+    let cost = Cost { flops: flops + values, bytes: 2 * flops + values * element.bytes() };
+    let features = features(taps.activation, parts.map(|parts| parts.element)).to_vec();
+    Recipe { params, bindings, features, cost, gathered }
 }

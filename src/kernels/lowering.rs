@@ -1,6 +1,7 @@
 //! Where kernels record their steps: buffers by number, dispatches in order. Offsets come later, from liveness.
 
 use super::Constants;
+use super::filter_taps::Recipe;
 use super::global_mean::Parts;
 use crate::gpu::{Matrices, Preferences, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
@@ -130,6 +131,8 @@ pub struct Lowering<'a> {
     pub steps: Vec<Step>,
     /// Sums of maps' channels that their kernels leave on the way, for their means.
     pub(super) sums: HashMap<NodeId, Parts>,
+    /// The taps that filters make themselves.
+    pub(super) recipes: HashMap<NodeId, Recipe>,
     maps: Vec<Option<BufferId>>,
 }
 
@@ -138,8 +141,8 @@ impl<'a> Lowering<'a> {
     pub fn new(graph: &'a Graph, element: Element, target: Target) -> Self {
         let maps = vec![None; graph.nodes.len()];
         let constants = Constants::default();
-        let sums = HashMap::new();
-        Self { graph, target, element, window: None, buffers: vec![], constants, steps: vec![], sums, maps }
+        let (sums, recipes) = (HashMap::new(), HashMap::new());
+        Self { graph, target, element, window: None, buffers: vec![], constants, steps: vec![], sums, recipes, maps }
     }
 
     /// A buffer of `bytes`, at least one `vec4` long.

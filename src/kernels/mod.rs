@@ -84,6 +84,7 @@ const SHARED: &[(&str, &str)] = &[
     ("shared::gelu", include_str!("../../shaders/shared/gelu.wgsl")),
     ("shared::half", include_str!("../../shaders/shared/half.wgsl")),
     ("shared::integer", include_str!("../../shaders/shared/integer.wgsl")),
+    ("shared::taps", include_str!("../../shaders/shared/taps.wgsl")),
     ("shared::single", include_str!("../../shaders/shared/single.wgsl")),
     ("shared::winograd_f2", include_str!("../../shaders/shared/winograd_f2.wgsl")),
     ("shared::winograd", include_str!("../../shaders/shared/winograd.wgsl")),
