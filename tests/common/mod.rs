@@ -1,6 +1,8 @@
 //! What the tests of a device share.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub mod graphs;
+
 use irnext::gpu::{Dialect, Gpu, adapters, describe};
 use irnext::kernels::shaders;
 use std::sync::{Arc, OnceLock};
