@@ -121,6 +121,22 @@ fn a_block_is_one_kernel_where_that_was_faster() {
     assert_eq!(chosen(&known), (apart, 0, steps));
 }
 
+/// Winograd makes transposed convolutions of maps with enough tiles, whatever the device is whose subgroups have 8 lanes.
+#[test]
+fn transposed_convolutions_of_large_maps_are_winograds() {
+    let network = random_model(Config::new(16, 1, Activation::Tanh, MeanKind::Global));
+    for software in [false, true] {
+        for (side, kernel) in [(64, "conv_transpose2d_broadcast"), (256, "conv_transpose2d_winograd")] {
+            let mut graph = network.graph(side, side).expect("builds");
+            assign_elements(&mut graph, Element::F16);
+            let id = (0..graph.nodes.len()).map(NodeId).find(|&id| graph.node(id).name == "feat_extract.3.main.0");
+            let target = Target { software, subgroup: Some(8), ..Target::default() };
+            let choice = choose(&graph, Element::F16, &target, id.expect("the network has it"));
+            assert_eq!(choice, Choice { kernel, reason: Reason::Heuristic }, "{side}, software: {software}");
+        }
+    }
+}
+
 /// A layer of few channels gets the kernel that leaves no lane idle on them, and a wider one doesn't.
 #[test]
 fn few_channels_have_their_own_kernel() {

@@ -132,10 +132,14 @@ fn a_profile_replaces_nothing_unasked() {
     let folder = tempfile::tempdir().expect("a folder");
     let page = folder.path().join("page.html");
     std::fs::write(&page, "mine").expect("writes");
-    let done = irnext(&["profile", "--width", "8", "--blocks", "1", "--size", "64x64", "--html", text(&page)]);
-    assert_eq!(done.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&done.stderr).contains("--overwrite"));
+    for (file, word) in [(page.clone(), "--overwrite"), (folder.path().join("none/page.html"), "folder does not exist")]
+    {
+        let done = irnext(&["profile", "--width", "8", "--blocks", "1", "--size", "64x64", "--html", text(&file)]);
+        assert_eq!(done.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&done.stderr).contains(word));
+    }
     assert_eq!(std::fs::read(&page).expect("is there"), b"mine");
+    assert!(!folder.path().join("none").exists());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use common::graphs::{HALO, as_stored, filtered};
 use half::f16;
 use irnext::compile::assign_elements;
 use irnext::gpu::Gpu;
-use irnext::graph::{Graph, Op};
+use irnext::graph::{Activation, Graph, Op};
 use irnext::kernels::Target;
 use irnext::reference;
 use irnext::run::{TensorSession, target};
@@ -91,7 +91,7 @@ fn means_come_with_the_convolution() {
     ];
     let mut made = BTreeSet::new();
     for (height, width, channels, out) in [(67, 45, 16, 16), (33, 80, 8, 40), (37, 41, 24, 72)] {
-        let (graph, inputs) = filtered(Shape::new(height, width, channels), out);
+        let (graph, inputs) = filtered(Shape::new(height, width, channels), out, Activation::Tanh, false);
         let truth: Vec<_> = as_stored(&inputs, Element::F16).iter().map(|map| map.cast::<f64>()).collect();
         let truth = reference::execute(&graph, &truth).expect("runs");
         for (kind, gpu) in devices().all() {
@@ -130,15 +130,18 @@ fn means_come_with_the_convolution() {
 }
 
 /// A filter that makes its own taps, as GPUs do on small maps: slices of channels that cut groups, several workgroups on both
-/// axes, the mean from a convolution's sums and from the map.
+/// axes, every activation, a mean or a map to subtract, the mean from a convolution's sums and from the map.
 #[test]
 fn small_maps_make_their_own_taps() {
-    let mut axes = BTreeSet::new();
-    for (height, width, channels, out) in
-        [(23, 27, 8, 72), (20, 20, 16, 24), (64, 64, 8, 16), (1, 9, 8, 136), (1, 1, 3, 8)]
+    let (mut axes, mut made) = (BTreeSet::new(), BTreeSet::new());
+    let shapes = [(23, 27, 8, 72), (20, 20, 16, 24), (64, 64, 8, 16), (1, 9, 8, 136), (2, 1, 3, 8)];
+    let activations = [Activation::Tanh, Activation::Softmax, Activation::SoftmaxTanh];
+    for ((height, width, channels, out), (activation, by_map)) in
+        shapes.into_iter().flat_map(|shape| activations.map(|a| [false, true].map(|by| (shape, (a, by))))).flatten()
     {
-        let (graph, inputs) = filtered(Shape::new(height, width, channels), out);
-        let truth: Vec<_> = as_stored(&inputs, Element::F16).iter().map(|map| map.cast::<f64>()).collect();
+        let (graph, inputs) = filtered(Shape::new(height, width, channels), out, activation, by_map);
+        let inputs = as_stored(&inputs, Element::F16);
+        let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
         let truth = reference::execute(&graph, &truth).expect("runs");
         for (kind, gpu) in devices().all() {
             for precision in [Element::F16, Element::F32] {
@@ -150,13 +153,21 @@ fn small_maps_make_their_own_taps() {
                 let name = format!("{height}x{width} {channels}>{out} by {} in {precision} ({kind})", last.variant);
                 assert!(last.variant.has("own_taps"), "{name}");
                 axes.insert([last.workgroups[0] > 1, last.workgroups[1] > 1]);
-                let result = session.run(&as_stored(&inputs, Element::F16)).expect("runs");
+                if precision == Element::F16 {
+                    made.insert(format!(
+                        "{activation:?} {} {}",
+                        last.variant.has("smooth_map"),
+                        last.variant.has("parts_f32")
+                    ));
+                }
+                let result = session.run(&inputs).expect("runs");
                 let error = Error::between(&result[0].data, &truth[0].data);
                 assert!(error.within(precision.error_bound()), "{name}: {error}");
             }
         }
     }
     assert!(axes.contains(&[true, true]), "{axes:?}");
+    assert_eq!(made.len(), 3 * 2 * 2, "{made:?}");
 }
 
 /// Where half precision is packed, this program rounds to it, and as the standard says: ties, numbers without an exponent,

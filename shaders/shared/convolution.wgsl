@@ -2,7 +2,7 @@
 // and stride, one input or two whose channels follow one another; bias, GELU and residual in the epilogue. With
 // `transposed`, the 4×4 transposed convolution of stride 2 as four 2×2 convolutions, one for each parity of the output's
 // rows and columns: output (2y+dy, 2x+dx) takes the inputs (y+dy−1+j, x+dx−1+i). Its weights are [parity][j][i] of those.
-// With `sums`, the sums of the result's channels are gathered for their mean, in parts that filter_taps.wgsl adds up.
+// With `sums`, the sums of the result's channels are gathered for their mean, in parts that taps.wgsl adds up.
 //
 // Layout: maps NHWC in blocks of 4 channels; weights [tap][input block][output block][4 inputs] of 4 outputs each.
 @if(input_f32) import package::shared::single::{Stored as Input, decode as decode_input};

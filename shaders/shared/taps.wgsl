@@ -41,8 +41,8 @@ var<workgroup> z: array<f32, ROWS>;
 // Several lanes' shares of a row, [row][share].
 var<workgroup> shares: array<f32, LANES>;
 
-// The mean, up to 256 blocks at a time; `across` lanes share a block, as in global_mean.wgsl, and read 4 parts at once: this
-// is one workgroup, and nothing else is under way while it waits for memory.
+// The mean, up to 256 blocks at a time; `across` lanes share a block, as in global_mean.wgsl, and read 4 parts at once: there
+// are few workgroups, so little else is under way while they wait for memory.
 @if(gather)
 fn gather(lane: u32) {
     for (var first = 0u; first < params.blocks; first += LANES) {

@@ -197,11 +197,13 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
     if !target.software {
         // Where there are units for matrices they are the greater part of the arithmetic.
         ranked.sort_by_key(|kernel| !kernel.contains("_matrix"));
-    } else if let Op::ConvTranspose2d(_) = node.op {
-        // On a CPU workgroup memory is memory like any other. Winograd as below; it makes 100 pixels of a tile.
+    }
+    if let Op::ConvTranspose2d(_) = node.op {
         let in_blocks = graph.node(node.inputs[0]).shape.blocks();
         ranked.retain(|&kernel| match kernel {
-            "conv_transpose2d_shared" | "conv_transpose2d_matrix" => false,
+            // On a CPU workgroup memory is memory like any other.
+            "conv_transpose2d_shared" | "conv_transpose2d_matrix" => !target.software,
+            // As below; a tile makes 100 pixels, and one block of channels leaves half the lanes idle.
             "conv_transpose2d_winograd" => pixels >= 3200 && out_blocks >= 2 && winograd::has_room(graph, in_blocks),
             _ => true,
         });

@@ -75,6 +75,7 @@ pub(super) fn takes(lowering: &mut Lowering, taps: NodeId, recipe: &Recipe) -> b
     let is_output = |id: NodeId| graph.outputs.iter().any(|output| output.node == id);
     let own = matches!(graph.node(filter).op, Op::DynamicFilter(_))
         && readers(mean).all(|reader| reader == taps || reader == filter)
+        && graph.node(filter).inputs[0] != mean
         && (graph.node(filter).inputs[2] == mean || smooths_by_map(graph, filter))
         && !is_output(taps)
         && !is_output(mean);

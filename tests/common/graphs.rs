@@ -78,8 +78,9 @@ pub fn large_convolution(shape: Shape) -> (Graph, Vec<FeatureMap<f32>>) {
     (graph, vec![FeatureMap { shape, data: values.take(shape.values()).collect() }])
 }
 
-/// A convolution without bias, the mean of its result, and the filter made of that: a level of the multi-scale module.
-pub fn filtered(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
+/// A convolution without bias, the mean of its result, and the filter made of that: a level of the multi-scale module. The
+/// filter subtracts the mean, or another input, a map (`by_map`).
+pub fn filtered(shape: Shape, out: usize, activation: Activation, by_map: bool) -> (Graph, Vec<FeatureMap<f32>>) {
     let (mut values, mut graph) = (values(), Graph::new());
     let mut weight = |graph: &mut Graph, shape: &[usize], size: f32| {
         let data = values.by_ref().take(shape.iter().product()).map(|value| value * size).collect();
@@ -100,14 +101,20 @@ pub fn filtered(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>) {
         weight: weight(&mut graph, &[72, out, 1, 1], 2.0),
         bias: weight(&mut graph, &[72], 0.1),
         groups: 8,
-        activation: Activation::Tanh,
+        activation,
     };
     let taps = graph.push("taps", Op::FilterTaps(taps), &[mean]).expect("fits");
     let [inside, lamb_l, lamb_h] = [vec![out, 1, 1], vec![out], vec![out]].map(|shape| weight(&mut graph, &shape, 1.0));
     let filter = DynamicFilter { inside, lamb_l, lamb_h };
-    let node = graph.push("filter", Op::DynamicFilter(filter), &[map, taps, mean]).expect("fits");
+    let after = Shape::new(shape.height, shape.width, out);
+    let smooth = if by_map { graph.input("smooth", after, false) } else { mean };
+    let node = graph.push("filter", Op::DynamicFilter(filter), &[map, taps, smooth]).expect("fits");
     graph.output("output", node, false);
     // Means that are not near zero.
-    let inputs = vec![FeatureMap { shape, data: values.take(shape.values()).map(|value| value + 0.5).collect() }];
-    (graph, inputs)
+    let mut fill = |shape: Shape| FeatureMap {
+        shape,
+        data: values.by_ref().take(shape.values()).map(|value| value + 0.5).collect(),
+    };
+    let first = fill(shape);
+    (graph, std::iter::once(first).chain(by_map.then(|| fill(after))).collect())
 }
