@@ -37,7 +37,7 @@ pub fn devices() -> &'static Devices {
         let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
         let adapter = adapters().into_iter().nth(index).expect(
             "no adapter to test on: `tests/run.sh` installs a software Vulkan driver and runs all tests; \
-             what needs no adapter is `cargo test --lib --test shaders --test reference --test checkpoints --test photo`",
+             what needs no adapter is `cargo test --lib --test shaders --test reference --test checkpoints --test photo --test damaged`",
         );
         let packed = Arc::new(Gpu::open_with(&adapter, shaders(), false, adapter.limits()).expect("opens"));
         let limits = wgpu::Limits::default();
