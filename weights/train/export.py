@@ -1,4 +1,7 @@
-"""A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry."""
+"""A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry.
+
+Of several checkpoints, of runs that went on from the same weights, the mean (Wortsman et al. 2022, arXiv 2203.05482).
+"""
 
 import argparse
 import hashlib
@@ -27,10 +30,22 @@ def facts(state, hardware):
     }
 
 
-def export(checkpoint, out, quality, hardware, measured=None):
+def together(checkpoints):
+    """What a checkpoint holds; of several, the mean of the weights and the sum of the steps."""
+    first, *others = (torch.load(path, map_location="cpu", weights_only=False) for path in checkpoints)
+    if any(state["before"] != first["before"] for state in others):
+        raise SystemExit("these runs began at different steps; the mean of weights that have little in common is none")
+    first["step"] += sum(state["step"] for state in others)
+    for name, value in first["ema"].items():
+        if value.is_floating_point():
+            first["ema"][name] = torch.stack([value, *(state["ema"][name] for state in others)]).mean(0)
+    return first
+
+
+def export(checkpoints, out, quality, hardware, measured=None):
     """Write the fp16 weights to `out` and put their entry into manifest.toml beside it."""
     out = Path(out)
-    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    state = together(checkpoints)
     about = facts(state, hardware)
     net = IRNeXt(about["width"], about["blocks"], activation=about["activation"], mean=about["mean"])
     net.load_state_dict(state["ema"])
@@ -67,17 +82,17 @@ def register(manifest, name, entry):
 
 def main():
     args = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
-    args.add_argument("checkpoint")
+    args.add_argument("checkpoints", nargs="+")
     args.add_argument("out", help="NAME.safetensors; manifest.toml is kept beside it")
     args.add_argument("--quality", default="small")
     args.add_argument("--hardware", default="2 CPU cores")
     args.add_argument("--measure", nargs=2, metavar=("DEGRADED", "CLEAR"), help="PSNR and SSIM on these two folders")
     a = args.parse_args()
-    export(a.checkpoint, a.out, a.quality, a.hardware)
+    export(a.checkpoints, a.out, a.quality, a.hardware)
     if a.measure:
         from .evaluate import load, mean_score
 
-        export(a.checkpoint, a.out, a.quality, a.hardware, mean_score(load(a.out), *a.measure))
+        export(a.checkpoints, a.out, a.quality, a.hardware, mean_score(load(a.out), *a.measure))
 
 
 if __name__ == "__main__":

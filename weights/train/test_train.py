@@ -12,7 +12,7 @@ from .data import Batches, kept
 from .degrade import TASKS
 from .degrade.motion import PLAIN
 from .evaluate import load, ssim
-from .export import export
+from .export import export, together
 from .muon import orthogonal
 from .network import IRNeXt, between
 from .train import Run, loss
@@ -168,6 +168,20 @@ def test_a_graft_begins_as_its_outer_part():
     assert torch.equal(net.Encoder[1].layers[0].main[0].main[0].weight, inner.Encoder[1].layers[0].main[0].main[0].weight)
 
 
+def test_quarter_resolution_may_begin_anew():
+    outer, picture = tiny().net, batches().draw(100, POOL)[0]
+    outer.feat_extract[3].main[0].bias.data -= 1e6
+    new = graft.measured(IRNeXt(8, 1), [picture])
+    net = tiny().net
+    net.load_state_dict(graft.meet(outer, new, [picture], "half"))
+    with torch.no_grad():
+        wanted, made = (n.eval()(picture) for n in (outer, net))
+    assert (made[2] - wanted[2]).abs().max() < 0.2 * (made[0] - wanted[0]).abs().max()
+    kept = graft.BELOW["half"][0] + ("Convs.0.",)
+    for (name, value), old, born in zip(net.state_dict().items(), outer.state_dict().values(), new.state_dict().values()):
+        assert name.startswith("Convs.0.") or torch.equal(value, old if name.startswith(kept) else born), name
+
+
 def test_a_wider_network_begins_as_the_small_one_and_learns_on():
     small = tiny().ema
     with torch.no_grad():
@@ -199,7 +213,7 @@ def test_the_export_is_the_averaged_network_and_starts_another_run():
         folder = Path(folder)
         run.save(folder / "checkpoint.pt")
         for _ in range(2):  # the second time replaces the entry
-            export(folder / "checkpoint.pt", folder / "tiny.safetensors", "tiny", "a test", (1, 2, 0.1, 0.2))
+            export([folder / "checkpoint.pt"], folder / "tiny.safetensors", "tiny", "a test", (1, 2, 0.1, 0.2))
         net, text = load(folder / "tiny.safetensors"), (folder / "manifest.toml").read_text()
         goes_on, other = tiny(), tiny("derain")
         goes_on.load(folder / "tiny.safetensors", weights_only=True)
@@ -211,6 +225,23 @@ def test_the_export_is_the_averaged_network_and_starts_another_run():
             assert torch.equal(a.half().float(), b), name
     assert same(goes_on.net, net) and same(goes_on.ema, net) and same(other.net, net)
     assert (goes_on.before, other.before) == (2, 0)
+
+
+def test_of_several_runs_the_mean_is_exported():
+    runs = tiny(), tiny()
+    list(advance(runs[0], 1))
+    list(advance(runs[1], 3))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{k}.pt" for k in range(2)]
+        for run, path in zip(runs, paths):
+            run.save(path)
+        state = together(paths)
+    assert state["step"] == 4
+    for name, value in state["ema"].items():
+        a, b = (run.ema.state_dict()[name] for run in runs)
+        if value.is_floating_point():
+            assert torch.equal(value, (a + b) / 2), name
+    assert not same(runs[0].ema, runs[1].ema)
 
 
 def test_the_full_size_commands_train_and_resume():

@@ -6,7 +6,7 @@ from scipy import ndimage
 from .camera import camera, display, highlights, linear, splat, spread
 
 REACH = 14  # pixels from the middle that a path may go
-PLAIN = 0.25  # share of straight paths that all of a picture follows
+PLAIN = 0.15  # share of straight paths that all of a picture follows
 
 
 def motion(rng, clear, depth, plain=PLAIN):
@@ -20,26 +20,32 @@ def motion(rng, clear, depth, plain=PLAIN):
     if rng.random() < 0.04:
         return camera(rng, wanted), wanted  # a sharp picture must stay so
     straight = rng.random() < plain
-    in_light = straight or rng.random() < 0.7  # the rest is averaged in display values, as some sets are
+    in_light = straight or rng.random() < 0.85  # the rest is averaged in display values, as some sets are
     light = highlights(rng, linear(clear)) if in_light else clear
     path = straight_path(rng) if straight else shake(rng)
-    kind = "all" if straight else rng.choice(["all", "layers", "turn"], p=[0.5, 0.25, 0.25])
+    kind = "all" if straight else rng.choice(["all", "layers", "roll", "turn"], p=[0.5, 0.25, 0.15, 0.1])
     if kind == "layers":
         blurred = layered(rng, light, depth, path)
     elif kind == "turn":
         blurred = turning(rng, light, path)
     else:
-        blurred = spread(light, kernel(path))
+        blurred = spread(light, kernel(path + roll(rng, path.shape[1]) if kind == "roll" else path))
     blurred = display(blurred) if in_light else blurred
-    return camera(rng, blurred[:, cut, cut], often=0.5), wanted
+    return camera(rng, blurred[:, cut, cut], often=0.4), wanted
 
 
 def shake(rng):
-    """A camera's path during the exposure, [2, n] pixels about its own mean."""
-    path = tremor(rng) if rng.random() < 0.4 else sway(rng)
-    path = path * (np.exp(rng.uniform(np.log(2.5), np.log(18))) / np.ptp(path, 1).max())
+    """A camera's path during the exposure, [2, n] pixels about its own mean: two in three are 3 to 8 pixels across."""
+    path = tremor(rng) if rng.random() < 0.25 else sway(rng)
+    path = path * (np.exp(np.clip(rng.normal(np.log(4.8), 0.55), np.log(1.2), np.log(18))) / np.ptp(path, 1).max())
     path = path - path.mean(1, keepdims=True)
     return path * min(1, REACH / abs(path).max())
+
+
+def roll(rng, n):
+    """What a roll by up to a degree adds to the path of a crop far from its centre: [2, n] pixels, along a straight line."""
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.outer([np.sin(angle), np.cos(angle)], np.linspace(-0.5, 0.5, n)) * rng.uniform(0, 5)
 
 
 def tremor(rng, n=64):
@@ -82,18 +88,18 @@ def layered(rng, light, depth, path):
 
 
 def turning(rng, light, path, frames=13):
-    """The camera rolls too, so that the blur differs from place to place.
+    """The camera rolls about a point within the crop, so that the blur differs from place to place.
 
     A whole photograph turns by a degree and less, but over its width that is some pixels; a crop turns by as many pixels
     at its edge, or the network would learn that all of a picture has one blur.
     """
     side = light.shape[-1]
-    roll = sway(rng, frames)[0]
-    roll = (roll - roll.mean()) / (np.ptp(roll) + 1e-6) * np.exp(rng.uniform(0, np.log(8))) / (side / 2)
+    angles = sway(rng, frames)[0]
+    angles = (angles - angles.mean()) / (np.ptp(angles) + 1e-6) * np.exp(rng.uniform(0, np.log(8))) / (side / 2)
     shift = path[:, np.linspace(0, path.shape[1] - 1, frames).astype(int)] * rng.uniform(0.1, 0.7)
     centre = rng.uniform(0, side, 2)
     total = 0
-    for angle, step in zip(roll, shift.T):
+    for angle, step in zip(angles, shift.T):
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         offset = centre - matrix @ centre + step
         total = total + np.stack([ndimage.affine_transform(p, matrix, offset, order=1, mode="nearest") for p in light])
