@@ -29,7 +29,7 @@ def options(argv=None):
     a.add_argument("--revive", action="store_true", help="with --start: bring filters that stand still back to where they learn")
     a.add_argument("--cache", help="folder where drawn scenes are kept, for several runs to share")
     a.add_argument("--ease", type=int, default=0,
-                   help="deblur: steps over which straight paths give way to all others until these are 70 %%; 0: they are from the start")
+                   help="deblur: steps over which straight paths give way to all others, down to the recipe's share; 0: it is that from the start")
     a.add_argument("--scenery", type=int, help="seed of the scenes alone; default: --seed")
     a.add_argument("--val", help="folder with input/ and target/, watched during the run, never learnt from")
     a.add_argument("--every", type=int, default=200, help="steps between reports")
