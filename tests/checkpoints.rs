@@ -1,7 +1,7 @@
 //! Checkpoint readers: every form gives the same weights, whatever is wrong is an error, nothing in a pickle is run.
 
-use irnext::model::checkpoint::{parse, read};
-use irnext::model::{Activation, Config, MeanKind};
+use irnext::model::checkpoint::{StateDict, parse, read};
+use irnext::model::{Activation, Config, MeanKind, network};
 use std::path::{Path, PathBuf};
 
 fn model(name: &str) -> PathBuf {
@@ -77,6 +77,27 @@ fn other_networks_are_refused_by_what_is_missing() {
     let extra = more.tensors["Convs.0.main.0.bias"].clone();
     more.tensors.insert("head.bias".into(), extra);
     assert!(infer(&more).expect_err("is refused").to_string().contains("head.bias"));
+}
+
+/// The outputs at quarter and half size are for training; a file may do without both, not without one.
+#[test]
+fn side_outputs_may_be_left_out() {
+    let state = read(&model("tiny.pkl")).expect("reads");
+    let infer = |state: &StateDict| Config::infer(state, Activation::Tanh, MeanKind::Global);
+    let outputs = |state: &StateDict| {
+        let graph =
+            network::build(&infer(state).expect("is an IRNeXt"), &network::weights(state), 64, 64).expect("builds");
+        graph.outputs.into_iter().map(|output| output.name).collect::<Vec<_>>()
+    };
+    assert_eq!(outputs(&state), ["quarter", "half", "full"]);
+    let mut one = state.clone();
+    one.tensors.retain(|name, _| !name.starts_with("ConvsOut.0."));
+    assert!(infer(&one).expect_err("is refused").to_string().contains("ConvsOut.0.main.0.weight"));
+    let mut none = state.clone();
+    none.tensors.retain(|name, _| !name.starts_with("ConvsOut."));
+    assert_eq!(outputs(&none), ["full"]);
+    let [with, without] = [&state, &none].map(|state| infer(state).expect("is an IRNeXt").parameters());
+    assert_eq!(with - without, 3 * 9 * (32 + 16) + 6);
 }
 
 #[test]

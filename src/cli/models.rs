@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::output::{self, print_line};
-use crate::model::{Config, Shipped, Task, shipped};
+use crate::model::{Model, Shipped, Task, shipped};
 use clap::Args;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let models = shipped();
     if arguments.json {
-        output::json(&models.iter().map(described).collect::<Vec<Value>>())?;
+        output::json(&models.iter().map(described).collect::<Result<Vec<Value>, Failure>>()?)?;
         return Ok(ExitCode::SUCCESS);
     }
     print_line!(
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     )?;
     for model in &models {
         let Shipped { task, quality, name, licence, .. } = model;
-        let millions = config(model).parameters() as f64 / 1e6;
+        let millions = parameters(model)? as f64 / 1e6;
         let figure = |key| model.provenance.get(key).and_then(toml::Value::as_float);
         let decibels = |key| figure(key).map_or("-".into(), |value| format!("{value:.2} dB"));
         let (degraded, restored) = (decibels("psnr_degraded"), decibels("psnr_restored"));
@@ -52,13 +52,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn config(model: &Shipped) -> Config {
-    Config::new(model.width, model.blocks, model.activation, model.mean)
+/// The number of its weights.
+fn parameters(model: &Shipped) -> Result<usize, Failure> {
+    Ok(Model::shipped(model.task, model.quality)?.config.parameters())
 }
 
 /// The manifest's entry, and the number of its weights.
-fn described(model: &Shipped) -> Value {
+fn described(model: &Shipped) -> Result<Value, Failure> {
     let mut entry = json!(model);
-    entry["parameters"] = json!(config(model).parameters());
-    entry
+    entry["parameters"] = json!(parameters(model)?);
+    Ok(entry)
 }

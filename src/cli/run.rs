@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// safetensors with one f32 tensor `input` [N, 3, H, W], H and W multiples of 32, at least 64
     #[arg(long, value_name = "X.safetensors")]
     input: PathBuf,
-    /// Gets `quarter`, `half` and `full`, f32, NCHW; replaced if it is there, unless it is CKPT or X
+    /// Gets `full`, and `quarter` and `half` if CKPT has them, f32, NCHW; replaced if it is there, unless it is CKPT or X
     #[arg(long, value_name = "Y.safetensors")]
     output: PathBuf,
 }

@@ -72,6 +72,8 @@ pub struct Config {
     pub cutoff: f64,
     /// The window of `mean = local`: this share of each side.
     pub window: (usize, usize),
+    /// Whether it has the outputs at quarter and half size too, which only training needs.
+    pub side_outputs: bool,
 }
 
 /// A checkpoint that is not one of this network.
@@ -146,13 +148,15 @@ pub enum ConfigError {
 
 const STEM: &str = "feat_extract.0.main.0.weight";
 
+const SIDE_OUTPUTS: &str = "ConvsOut.";
+
 impl Config {
     /// The published network of a width and number of blocks.
     pub fn new(width: usize, blocks: usize, activation: Activation, mean: MeanKind) -> Self {
-        Self { width, blocks, activation, mean, groups: 8, cutoff: 0.125, window: (120, 256) }
+        Self { width, blocks, activation, mean, groups: 8, cutoff: 0.125, window: (120, 256), side_outputs: true }
     }
 
-    /// Reads width and blocks from names and shapes, and checks every tensor.
+    /// Reads width, blocks and whether there are side outputs from names and shapes, and checks every tensor.
     ///
     /// # Errors
     /// When the tensors are not those of an IRNeXt, or not all finite.
@@ -168,7 +172,8 @@ impl Config {
         }
         let has = |block: &usize| state.tensors.contains_key(&format!("Encoder.0.layers.{block}.main.0.main.0.weight"));
         let blocks = (0..).take_while(has).count().max(1);
-        let config = Self::new(width, blocks, activation, mean);
+        let side_outputs = state.tensors.keys().any(|name| name.starts_with(SIDE_OUTPUTS));
+        let config = Self { side_outputs, ..Self::new(width, blocks, activation, mean) };
         config.check(state)?;
         Ok(config)
     }
@@ -199,8 +204,10 @@ impl Config {
         list.conv("feat_extract.5.main.0", c1, 3, 3);
         list.conv("Convs.0.main.0", c4, c2, 1);
         list.conv("Convs.1.main.0", c2, c1, 1);
-        list.conv("ConvsOut.0.main.0", c4, 3, 3);
-        list.conv("ConvsOut.1.main.0", c2, 3, 3);
+        if self.side_outputs {
+            list.conv(&format!("{SIDE_OUTPUTS}0.main.0"), c4, 3, 3);
+            list.conv(&format!("{SIDE_OUTPUTS}1.main.0"), c2, 3, 3);
+        }
         for (merge, shallow, c) in [("FAM1", "SCM1", c4), ("FAM2", "SCM2", c2)] {
             list.conv(&format!("{merge}.merge.main.0"), 2 * c, c, 3);
             list.conv(&format!("{shallow}.main.0.main.0"), 3, c / 4, 3);
@@ -251,9 +258,11 @@ impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { width, blocks, activation, mean, .. } = self;
         let millions = self.parameters() as f64 / 1e6;
+        let without = if self.side_outputs { "" } else { ", no side outputs" };
         write!(
             f,
-            "width {width}, {blocks} blocks a stage, activation {activation}, mean {mean}, {millions:.3} M parameters"
+            "width {width}, {blocks} blocks a stage, activation {activation}, mean {mean}, {millions:.3} M \
+             parameters{without}"
         )
     }
 }

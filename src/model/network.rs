@@ -89,7 +89,8 @@ impl Attention {
     }
 }
 
-/// The network for pictures of `height` × `width`: input `input`, outputs `quarter`, `half` and `full`.
+/// The network for pictures of `height` × `width`: input `input`, outputs `quarter`, `half` and `full`; without side
+/// outputs `full` alone.
 ///
 /// # Errors
 /// When a side is no multiple of 32 or less than 64, or the weights are not those of the config.
@@ -103,7 +104,8 @@ pub fn build(config: &Config, weights: &Weights, height: usize, width: usize) ->
         MeanKind::Frequency => Smooth::LowBand { cutoff: config.cutoff },
     };
     let attention = Attention { groups: config.groups, ..Attention::new(config.activation.into(), smooth) };
-    let mut network = Network { build: Builder::new(weights), blocks: config.blocks, attention };
+    let Config { blocks, side_outputs, .. } = *config;
+    let mut network = Network { build: Builder::new(weights), blocks, attention, side_outputs };
     network.all(height, width)?;
     Ok(network.build.graph)
 }
@@ -123,6 +125,7 @@ struct Network<'a> {
     build: Builder<'a>,
     blocks: usize,
     attention: Attention,
+    side_outputs: bool,
 }
 
 impl Network<'_> {
@@ -146,9 +149,9 @@ impl Network<'_> {
         let d1 = self.rise("feat_extract.4", d2, "Convs.1", e1)?;
         let d1 = self.stage("Decoder.2", d1)?;
 
-        for (output, name, features, skip) in
-            [("quarter", "ConvsOut.0", d3, x4), ("half", "ConvsOut.1", d2, x2), ("full", "feat_extract.5", d1, x)]
-        {
+        let side = [("quarter", "ConvsOut.0", d3, x4), ("half", "ConvsOut.1", d2, x2)];
+        let outputs = if self.side_outputs { &side[..] } else { &[] };
+        for &(output, name, features, skip) in outputs.iter().chain(&[("full", "feat_extract.5", d1, x)]) {
             let picture = self.conv(name, features, 1)?;
             let picture = self.build.push(format!("{name}.skip"), Op::Add { scale: 1.0 }, &[picture, skip])?;
             self.build.graph.output(output, picture, true);

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 from torch.nn import functional as F
 
-from .network import IRNeXt
+from .network import IRNeXt, completed
 
 
 def load(path):
@@ -21,7 +21,7 @@ def load(path):
         about = file.metadata()
         weights = {k: file.get_tensor(k).float() for k in file.keys()}
     net = IRNeXt(int(about["width"]), int(about["blocks"]), activation=about["activation"], mean=about["mean"])
-    net.load_state_dict(weights, strict=False)
+    net.load_state_dict(completed(weights, net), strict=False)
     return net.eval()
 
 

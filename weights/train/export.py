@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from . import RECIPE
 from .data import looks
 from .health import HIGHEST, largest
-from .network import IRNeXt
+from .network import SIDE_OUTPUTS, IRNeXt
 
 LOOKS = 8  # batches on which the maps' range is measured
 LICENCE = "CC0-1.0"
@@ -42,7 +42,7 @@ def together(checkpoints):
     return first
 
 
-def export(checkpoints, out, quality, hardware, measured=None):
+def export(checkpoints, out, quality, hardware, measured=None, lean=False):
     """Write the fp16 weights to `out` and put their entry into manifest.toml beside it."""
     out = Path(out)
     state = together(checkpoints)
@@ -54,7 +54,8 @@ def export(checkpoints, out, quality, hardware, measured=None):
     high = largest(net.eval(), lambda: [net(batch) for batch in batches])
     if not high < HIGHEST:
         print(f"warning: maps reach {high:.0f}, and half precision ends at 65504; see train.health")
-    weights = {k: v.half().contiguous() for k, v in state["ema"].items() if v.is_floating_point()}
+    weights = {k: v.half().contiguous() for k, v in state["ema"].items()
+               if v.is_floating_point() and not (lean and k.startswith(SIDE_OUTPUTS))}
     temporary = out.with_suffix(".part")
     save_file(weights, temporary, metadata={k: str(v) for k, v in about.items()})
     temporary.chmod(0o644)
@@ -86,13 +87,15 @@ def main():
     args.add_argument("out", help="NAME.safetensors; manifest.toml is kept beside it")
     args.add_argument("--quality", default="small")
     args.add_argument("--hardware", default="2 CPU cores")
+    args.add_argument("--lean", action="store_true", help="leave out the outputs at quarter and half size, which only training needs")
     args.add_argument("--measure", nargs=2, metavar=("DEGRADED", "CLEAR"), help="PSNR and SSIM on these two folders")
     a = args.parse_args()
-    export(a.checkpoints, a.out, a.quality, a.hardware)
+    how = a.checkpoints, a.out, a.quality, a.hardware
+    export(*how, lean=a.lean)
     if a.measure:
         from .evaluate import load, mean_score
 
-        export(a.checkpoints, a.out, a.quality, a.hardware, mean_score(load(a.out), *a.measure))
+        export(*how, mean_score(load(a.out), *a.measure), a.lean)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
 from . import filters, graft, health, scenes
 from .__main__ import options
@@ -225,6 +226,27 @@ def test_the_export_is_the_averaged_network_and_starts_another_run():
             assert torch.equal(a.half().float(), b), name
     assert same(goes_on.net, net) and same(goes_on.ema, net) and same(other.net, net)
     assert (goes_on.before, other.before) == (2, 0)
+
+
+def test_a_lean_export_is_the_network_without_its_side_outputs():
+    run = tiny()
+    list(advance(run, 2))
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        run.save(folder / "checkpoint.pt")
+        export([folder / "checkpoint.pt"], folder / "tiny.safetensors", "tiny", "a test", lean=True)
+        with safe_open(folder / "tiny.safetensors", "pt") as file:
+            names = set(file.keys())
+        net, goes_on = load(folder / "tiny.safetensors"), tiny()
+        goes_on.load(folder / "tiny.safetensors", weights_only=True)
+    whole = {k for k, v in run.ema.state_dict().items() if v.is_floating_point()}
+    assert {k.split(".main")[0] for k in whole - names} == {"ConvsOut.0", "ConvsOut.1"} and not names - whole
+    assert same(goes_on.net, net) and same(goes_on.ema, net)
+    x = batches().draw(0, POOL)[0]
+    with torch.no_grad():
+        quarter, half, full = net(x)
+        assert torch.equal(quarter, x[..., ::4, ::4]) and torch.equal(half, x[..., ::2, ::2])
+        assert (full - run.ema(x)[2]).abs().max() < 0.01  # half precision
 
 
 def test_of_several_runs_the_mean_is_exported():

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from .data import loader, looks
 from .filters import EVERY, follow, revive
 from .muon import Muon, is_matrix
-from .network import IRNeXt
+from .network import IRNeXt, completed
 
 PEAK, FLOOR, WARMUP = 6e-4, 1e-6, 200  # learning rate: its top, its end, and the steps up to the top
 FREEZE = 0.15  # part of the run after which batch norms use their running statistics (see README)
@@ -127,7 +127,7 @@ class Run:
             weights = {k: file.get_tensor(k).float() for k in file.keys()}
             about = file.metadata() or {}
         for net in self.net, self.ema:
-            missing, unknown = net.load_state_dict(weights, strict=False)
+            missing, unknown = net.load_state_dict(completed(weights, net), strict=False)
             missing = [k for k in missing if not k.endswith("num_batches_tracked")]
             if missing or unknown:
                 raise SystemExit(f"{path} is another network: missing {missing[:3]}, unknown {unknown[:3]}")
