@@ -140,9 +140,12 @@ fn bad_cases_say_what_is_wrong_and_hide_no_others() {
     let mut file = recorded_operators();
     file.metadata.insert("gelu".into(), "{}".into());
     file.metadata.insert("format".into(), "pt".into());
+    file.metadata.insert("made by".into(), r#"{"torch": "2.9"}"#.into());
     let cases = golden::cases(&file);
     assert_eq!(cases.iter().filter(|case| case.is_err()).count(), 1);
     assert_eq!(cases.len(), golden::cases(&recorded_operators()).len());
+    file.metadata.insert("lost".into(), r#"{"op": "gelu"}"#.into());
+    assert_eq!(golden::cases(&file).len(), cases.len() + 1);
 }
 
 #[test]

@@ -39,8 +39,9 @@ pub struct Case {
 /// Every case of a golden file, in the order of their names: a bad one doesn't hide the others.
 pub fn cases(file: &TensorFile) -> Vec<Result<Case, GoldenError>> {
     let mut names: BTreeSet<&str> = file.tensors.keys().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect();
-    // Metadata that is no object and has no tensors is not about a case: other programs leave notes there too.
-    names.extend(file.metadata.iter().filter(|(_, text)| text.trim_start().starts_with('{')).map(|(name, _)| &**name));
+    // An entry without tensors is a case if it names an op; other programs leave notes there too.
+    let names_an_op = |text: &str| Parameters::parse(text).is_ok_and(|parameters| parameters.text("op").is_ok());
+    names.extend(file.metadata.iter().filter(|(_, text)| names_an_op(text)).map(|(name, _)| &**name));
     names.into_iter().map(|name| case(file, name)).collect()
 }
 
