@@ -7,6 +7,7 @@ materials and shapes: an open *landscape*, a *corridor* of perspective planes (a
 
 import numpy as np
 
+from . import thin
 from .materials import TILE, Palette, hsv, material, noise, sample
 
 SIZE = 512  # the side of a scene
@@ -17,6 +18,8 @@ def render(seed, index):
     rng = np.random.default_rng((seed, index))
     layout = rng.choice([landscape, corridor, dead_leaves], p=[0.45, 0.25, 0.30])
     canvas = layout(rng)
+    if rng.random() < 0.6:
+        add_thin(rng, canvas)
     cast_shadows(rng, canvas)
     if rng.random() < 0.2:
         defocus(rng, canvas)
@@ -283,6 +286,25 @@ def dead_leaves(rng):
         thing(rng, canvas, palette, shape, *rng.uniform(0, SIZE, 2), r, r * rng.uniform(0.4, 2), z,
               tilt=rng.uniform(-0.3, 0.3), spin=True)
     return canvas
+
+
+def add_thin(rng, canvas):
+    """Lattices, cables, twigs before what is there already; grass and fur as several coats, each of its own tone."""
+    palette = Palette(rng)
+    for _ in range(rng.integers(1, 9)):
+        height, width = (int(np.exp(rng.uniform(np.log(50), np.log(SIZE)))) for _ in "yx")
+        lines = thin.KINDS[rng.integers(len(thin.KINDS))]
+        y, x = (rng.integers(0, SIZE - side + 1) for side in (height, width))
+        box = slice(y, y + height), slice(x, x + width)
+        depth = np.quantile(canvas.depth[box], rng.uniform(0, 0.5))
+        lying = rng.random() < 0.3
+        coats = rng.integers(2, 6) if lines is thin.grass else 1
+        surface = material(rng, palette, *np.mgrid[:height, :width])
+        for _ in range(coats):
+            size = (width, height) if lying else (height, width)
+            cover = thin.drawn(*size, lines(rng, *size))
+            tone = np.exp(rng.normal(0, 0.5)) if coats > 1 else 1
+            canvas.paint(box, cover.T if lying else cover, surface * tone, depth)
 
 
 # ---- light and camera --------------------------------------------------------------------------------

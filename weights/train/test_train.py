@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from . import filters, graft, health, scenes
+from . import filters, graft, health, scenes, thin
 from .__main__ import options
 from .data import Batches, kept
 from .degrade import TASKS
@@ -51,6 +51,15 @@ def test_scenes_depend_on_the_seed_only():
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(2):  # drawn, then read
             assert np.array_equal(one, kept(cache, 1, 2))
+
+
+def test_thin_things_are_lines():
+    rng = np.random.default_rng(4)
+    for lines in thin.KINDS:
+        for height, width in (50, 512), (200, 120), (512, 50):
+            cover = thin.drawn(height, width, lines(rng, height, width))
+            assert cover.shape == (height, width) and cover.min() >= 0 and cover.max() == 1, lines
+            assert cover.mean() < 0.95 or lines is thin.grass, lines  # long blades may fill a narrow box
 
 
 def test_a_motion_run_may_begin_with_straight_paths():
@@ -258,6 +267,13 @@ def test_of_several_runs_the_mean_is_exported():
         for run, path in zip(runs, paths):
             run.save(path)
         state = together(paths)
+        runs[1].before = 9  # of another run
+        runs[1].save(paths[1])
+        try:
+            together(paths)
+            raise AssertionError("weights of unlike runs were averaged")
+        except SystemExit as refusal:
+            assert "along its way" in str(refusal)
     assert state["step"] == 4
     for name, value in state["ema"].items():
         a, b = (run.ema.state_dict()[name] for run in runs)
