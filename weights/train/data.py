@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from . import scenes
+from . import RECIPE, scenes
 from .degrade import MARGIN, TASKS
 from .degrade.motion import PLAIN
 
@@ -72,7 +72,7 @@ def kept(cache, seed, index):
     """A scene, from the folder `cache` where it lies there; several runs can share one and draw each scene once."""
     if cache is None:
         return scenes.render(seed, index)
-    path = Path(cache) / f"{seed}-{index}.npy"
+    path = Path(cache) / f"{RECIPE}-{seed}-{index}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

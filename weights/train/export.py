@@ -1,6 +1,7 @@
 """A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry.
 
-Of several checkpoints, of runs that went on from the same weights, the mean (Wortsman et al. 2022, arXiv 2203.05482).
+Of several checkpoints the mean (Wortsman et al. 2022, arXiv 2203.05482): of runs that began where the first one did, or went
+on from it on its way.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from .network import SIDE_OUTPUTS, IRNeXt
 
 LOOKS = 8  # batches on which the maps' range is measured
 LICENCE = "CC0-1.0"
+ALIKE = "task", "width", "blocks", "activation", "mean"
 
 
 def facts(state, hardware):
@@ -33,8 +35,11 @@ def facts(state, hardware):
 def together(checkpoints):
     """What a checkpoint holds; of several, the mean of the weights and the sum of the steps."""
     first, *others = (torch.load(path, map_location="cpu", weights_only=False) for path in checkpoints)
-    if any(not 0 <= state["before"] - first["before"] <= first["step"] for state in others):
-        raise SystemExit("these runs began neither where the first did nor along its way: their mean would be no network")
+    for state in others:
+        if any(state["options"][key] != first["options"][key] for key in ALIKE):
+            raise SystemExit(f"these runs differ in {', '.join(ALIKE)}: their mean would be no network")
+        if not 0 <= state["before"] - first["before"] <= first["step"]:
+            raise SystemExit("these runs began neither where the first did nor along its way: their mean would be no network")
     first["step"] += sum(state["step"] for state in others)
     for name, value in first["ema"].items():
         if value.is_floating_point():

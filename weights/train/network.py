@@ -82,8 +82,9 @@ SIDE_OUTPUTS = "ConvsOut."  # the parameters of the outputs at quarter and half 
 
 def completed(weights, net):
     """`weights` with the side outputs that `export --lean` left out, which begin by adding nothing."""
-    lost = {k: torch.zeros_like(v) for k, v in net.state_dict().items() if k.startswith(SIDE_OUTPUTS)}
-    return lost | weights
+    if any(k.startswith(SIDE_OUTPUTS) for k in weights):
+        return weights
+    return weights | {k: torch.zeros_like(v) for k, v in net.state_dict().items() if k.startswith(SIDE_OUTPUTS)}
 
 
 # ---- the network -------------------------------------------------------------------------------------

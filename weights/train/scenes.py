@@ -1,6 +1,6 @@
 """Endless pictures with depth, drawn from a seed: no photograph is ever looked at.
 
-A scene is painted from far to near, so occlusion and depth agree.  Three layouts share one set of
+A scene is painted from far to near, so occlusion and depth agree, but for thin things in part.  Three layouts share one set of
 materials and shapes: an open *landscape*, a *corridor* of perspective planes (a street or a room), and
 *dead leaves*, the classic model of natural images.  Light is linear until `develop` makes a photo of it.
 """
@@ -289,7 +289,10 @@ def dead_leaves(rng):
 
 
 def add_thin(rng, canvas):
-    """Lattices, cables, twigs before what is there already; grass and fur as several coats, each of its own tone."""
+    """Lattices, cables, twigs over what is there already; grass and fur as several coats, each of its own tone.
+
+    Their depth is that of the box's nearer half, so something behind them may be nearer; the finest lines have none.
+    """
     palette = Palette(rng)
     for _ in range(rng.integers(1, 9)):
         height, width = (int(np.exp(rng.uniform(np.log(50), np.log(SIZE)))) for _ in "yx")
