@@ -67,6 +67,11 @@ fn run_keeps_its_contract() {
         let expected: Vec<f64> = expected.data().iter().map(|&value| f64::from(value)).collect();
         assert!(irnext::verify::Error::between(made.data(), &expected).within(1e-4), "{name}");
     }
+    let lean = "weights/deblur-small.safetensors"; // without the side outputs
+    let done = irnext(&["run", "--model", lean, "--device", "cpu", "--input", text(&x), "--output", text(&y)]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let made = irnext::tensor::file::TensorFile::read(&y).expect("reads");
+    assert_eq!(made.tensors.keys().collect::<Vec<_>>(), ["full"]);
 }
 
 #[test]

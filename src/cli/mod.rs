@@ -72,7 +72,7 @@ Exit codes:
 enum Command {
     /// Restore pictures: files, folders, globs, or - for standard input
     Restore(restore::Arguments),
-    /// Run the network on a tensor file, for tools: `input` [N, 3, H, W] to `quarter`, `half`, `full`
+    /// Run the network on a tensor file, for tools: `input` [N, 3, H, W] to `full`, and `quarter` and `half` if it has them
     Run(run::Arguments),
     /// Measure restored pictures against their ground truth: PSNR, SSIM, MAE by each task's protocol
     Eval(eval::Arguments),

@@ -39,9 +39,12 @@ pub struct Case {
 /// Every case of a golden file, in the order of their names: a bad one doesn't hide the others.
 pub fn cases(file: &TensorFile) -> Vec<Result<Case, GoldenError>> {
     let mut names: BTreeSet<&str> = file.tensors.keys().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect();
-    // An entry without tensors is a case if it names an op; other programs leave notes there too.
-    let names_an_op = |text: &str| Parameters::parse(text).is_ok_and(|parameters| parameters.text("op").is_ok());
-    names.extend(file.metadata.iter().filter(|(_, text)| names_an_op(text)).map(|(name, _)| &**name));
+    // Other programs leave notes there too: an entry without tensors is one if it is no object, or a whole one without `op`.
+    let is_note = |text: &str| {
+        let is_whole = Parameters::parse(text).is_ok_and(|parameters| parameters.optional_text("op") == Ok(None));
+        !text.trim_start().starts_with('{') || is_whole
+    };
+    names.extend(file.metadata.iter().filter(|(_, text)| !is_note(text)).map(|(name, _)| &**name));
     names.into_iter().map(|name| case(file, name)).collect()
 }
 
