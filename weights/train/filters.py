@@ -38,11 +38,8 @@ def follow(net, pictures):
 
 
 @torch.no_grad()
-def revive(net, batches):
-    """Measure the statistics anew on batches of pictures, and bring taps that stand still back to where they can learn.
-
-    A filter's new taps are smaller; its gains make up for that, so the network does nearly what it did.
-    """
+def arriving(net, batches):
+    """What comes into each filter's norm on batches of pictures, [pictures, taps] by the filter's name."""
     seen = {name: [] for name in layers(net)}
     hooks = [m.bn.register_forward_hook(lambda _, x, __, name=name: seen[name].append(x[0].flatten(1)))
              for name, m in layers(net).items()]
@@ -51,7 +48,26 @@ def revive(net, batches):
         net(pictures)
     for hook in hooks:
         hook.remove()
-    return {name: renew(m, torch.cat(seen[name])) for name, m in layers(net).items()}
+    return {name: torch.cat(z) for name, z in seen.items()}
+
+
+@torch.no_grad()
+def measure(net, batches):
+    """Give the norms of a new network, which have no statistics yet, those of batches of pictures."""
+    for name, z in arriving(net, batches).items():
+        norm = layers(net)[name].bn
+        var, mean = torch.var_mean(z, 0)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(var)
+
+
+@torch.no_grad()
+def revive(net, batches):
+    """Measure the statistics anew on batches of pictures, and bring taps that stand still back to where they can learn.
+
+    A filter's new taps are smaller; its gains make up for that, so the network does nearly what it did.
+    """
+    return {name: renew(layers(net)[name], z) for name, z in arriving(net, batches).items()}
 
 
 def renew(layer, z):

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from .data import looks
 from .evaluate import load
-from .filters import layers
+from .filters import measure
 from .network import IRNeXt
 
 # What stays OUTER's by its name, the stage that brings what lies below, and the convolution that takes it up.
@@ -45,22 +45,6 @@ def meet(outer, inner, batches, below="full"):
     return state
 
 
-@torch.no_grad()
-def measured(net, batches):
-    """`net`, its filters' norms with the statistics of what comes into them: new ones have none yet."""
-    seen = {m: [] for m in layers(net).values()}
-    hooks = [m.bn.register_forward_hook(lambda _, x, __, m=m: seen[m].append(x[0].flatten(1))) for m in seen]
-    for batch in batches:
-        net.eval()(batch)
-    for hook in hooks:
-        hook.remove()
-    for m, values in seen.items():
-        var, mean = torch.var_mean(torch.cat(values), 0)
-        m.bn.running_mean.copy_(mean)
-        m.bn.running_var.copy_(var)
-    return net
-
-
 def main():
     args = argparse.ArgumentParser(prog="python -m train.graft", description=__doc__)
     for name in "outer", "inner", "out":
@@ -73,8 +57,11 @@ def main():
         about = file.metadata()
     batches = list(looks(about["task"], int(about["seed"]), LOOKS, cache=a.cache))
     torch.manual_seed(a.seed)
-    new = IRNeXt(int(about["width"]), int(about["blocks"]), activation=about["activation"], mean=about["mean"])
-    inner = measured(new, batches) if a.inner == "new" else load(a.inner)
+    if a.inner == "new":
+        inner = IRNeXt(int(about["width"]), int(about["blocks"]), activation=about["activation"], mean=about["mean"])
+        measure(inner, batches)
+    else:
+        inner = load(a.inner)
     state = meet(load(a.outer), inner, batches, a.below)
     save_file({k: v.contiguous() for k, v in state.items() if v.is_floating_point()}, a.out, metadata=about)
 

@@ -181,7 +181,8 @@ def test_a_graft_begins_as_its_outer_part():
 def test_quarter_resolution_may_begin_anew():
     outer, picture = tiny().net, batches().draw(100, POOL)[0]
     outer.feat_extract[3].main[0].bias.data -= 1e6
-    new = graft.measured(IRNeXt(8, 1), [picture])
+    new = IRNeXt(8, 1)
+    filters.measure(new, [picture])
     net = tiny().net
     net.load_state_dict(graft.meet(outer, new, [picture], "half"))
     with torch.no_grad():
@@ -216,18 +217,29 @@ def test_bilinear_by_products_is_pytorchs():
         assert (rows @ x @ columns.mT - wanted).abs().max() < 1e-6
 
 
-def test_the_export_is_the_averaged_network_and_starts_another_run():
+def exported(folder, **how):
+    """A run of two steps, and the file of its export, in a folder."""
     run = tiny()
     list(advance(run, 2))
+    run.save(Path(folder) / "checkpoint.pt")
+    file = Path(folder) / "tiny.safetensors"
+    for _ in range(2):  # the second time replaces the entry
+        export([Path(folder) / "checkpoint.pt"], file, "tiny", "a test", **how)
+    return run, file
+
+
+def begun(file, *task):
+    """A new run that starts from a file."""
+    run = tiny(*task)
+    run.load(file, weights_only=True)
+    return run
+
+
+def test_the_export_is_the_averaged_network_and_starts_another_run():
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        run.save(folder / "checkpoint.pt")
-        for _ in range(2):  # the second time replaces the entry
-            export([folder / "checkpoint.pt"], folder / "tiny.safetensors", "tiny", "a test", (1, 2, 0.1, 0.2))
-        net, text = load(folder / "tiny.safetensors"), (folder / "manifest.toml").read_text()
-        goes_on, other = tiny(), tiny("derain")
-        goes_on.load(folder / "tiny.safetensors", weights_only=True)
-        other.load(folder / "tiny.safetensors", weights_only=True)
+        run, file = exported(folder, measured=(1, 2, 0.1, 0.2))
+        net, text = load(file), (file.parent / "manifest.toml").read_text()
+        goes_on, other = begun(file), begun(file, "derain")
     assert text.count("[tiny]") == 1 and "psnr_restored = 2" in text and "ssim_degraded = 0.1" in text
     assert "FAM1.merge.main.0.weight" in net.state_dict()
     for (name, a), b in zip(run.ema.state_dict().items(), net.state_dict().values()):
@@ -238,16 +250,11 @@ def test_the_export_is_the_averaged_network_and_starts_another_run():
 
 
 def test_a_lean_export_is_the_network_without_its_side_outputs():
-    run = tiny()
-    list(advance(run, 2))
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        run.save(folder / "checkpoint.pt")
-        export([folder / "checkpoint.pt"], folder / "tiny.safetensors", "tiny", "a test", lean=True)
-        with safe_open(folder / "tiny.safetensors", "pt") as file:
-            names = set(file.keys())
-        net, goes_on = load(folder / "tiny.safetensors"), tiny()
-        goes_on.load(folder / "tiny.safetensors", weights_only=True)
+        run, file = exported(folder, lean=True)
+        with safe_open(file, "pt") as tensors:
+            names = set(tensors.keys())
+        net, goes_on = load(file), begun(file)
     whole = {k for k, v in run.ema.state_dict().items() if v.is_floating_point()}
     assert {k.split(".main")[0] for k in whole - names} == {"ConvsOut.0", "ConvsOut.1"} and not names - whole
     assert same(goes_on.net, net) and same(goes_on.ema, net)
