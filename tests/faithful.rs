@@ -201,8 +201,8 @@ fn what_transparency_hides_stays_and_does_not_show() {
 fn strength_blends_and_turns_average() {
     let restorer = on_cpu(Model::shipped(Task::Dehaze, Quality::Small).expect("is shipped"));
     let photo = photo(Layout::Rgb, 8, None);
-    let with = |every_turn, strength| {
-        let adjustments = Adjustments { every_turn, strength };
+    let with = |turned, strength| {
+        let adjustments = Adjustments { turned, strength };
         restorer.restore_adjusted(&photo, &adjustments, &mut |_| ()).expect("restores")
     };
     assert_eq!(with(false, 0.0).pixels, photo.pixels);
@@ -222,7 +222,7 @@ fn strength_blends_and_turns_average() {
     let turned =
         Photo { width: height, height: width, ..photo.with(Pixels::Sixteen(quarter(&sixteen(&photo), width, height))) };
     let deep = photo.with(Pixels::Sixteen(sixteen(&photo)));
-    let every = Adjustments { every_turn: true, strength: 1.0 };
+    let every = Adjustments { turned: true, strength: 1.0 };
     let mut seen = Vec::new();
     let upright = restorer.restore_adjusted(&deep, &every, &mut |share| seen.push(share)).expect("restores");
     let turned = restorer.restore_adjusted(&turned, &every, &mut |_| ()).expect("restores");

@@ -203,6 +203,23 @@ fn going_on_makes_the_comparisons_that_are_missing() {
     assert_eq!((&line["skipped"], line["comparison"].as_str()), (&true.into(), comparison.to_str()));
 }
 
+/// `set` is a data set of one picture.
+fn eval_measures_what_restore_writes_by_tta(set: &Path, folder: &Path) {
+    let done = irnext(&["eval", text(set), "--json", "--tta"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let results = report["sets"][0]["results"].as_array().expect("results").clone();
+    let names: Vec<_> = results.iter().map(|result| result["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["degraded", "small", "small --tta"]);
+    let (input, written) = (set.join("input/a.png"), folder.join("turned.png"));
+    assert!(irnext(&["restore", text(&input), "-o", text(&written), "--task", "dehaze", "--tta"]).status.success());
+    let open = |path: &Path| image::open(path).expect("opens").to_rgb8();
+    let expected = decibels(&open(&written), &open(&set.join("target/a.png")));
+    let [plain, turned] = [1, 2].map(|index: usize| results[index]["mean"]["psnr"].as_f64().expect("a figure"));
+    assert!((turned - expected).abs() < 0.02, "{turned} {expected}: written in 8 bits, measured in more");
+    assert!((turned - plain).abs() > 1e-4, "the mean over turns is another picture");
+}
+
 #[test]
 fn eval_measures_data_sets_and_names_what_it_cannot() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -240,6 +257,7 @@ fn eval_measures_data_sets_and_names_what_it_cannot() {
         &image::open(root.join("dehaze/target/a.png")).expect("opens").to_rgb8(),
     );
     assert!((psnr(0) - expected).abs() < 1e-9);
+    eval_measures_what_restore_writes_by_tta(&dehaze, folder.path());
 
     // One picture of another size than its truth, one without a truth: the third is measured all the same.
     picture(hazy, "set/dehaze/input/c.png", 96);

@@ -6,7 +6,7 @@ use super::{DeviceArguments, Failure, ModelArguments, explain, quality};
 use crate::eval::{DataSet, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
 use crate::model::{Model, Quality, Task, shipped};
 use crate::photo::{Limits, Photo, Pixels};
-use crate::restore::Restorer;
+use crate::restore::{Adjustments, Restorer};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,9 @@ pub(super) struct Arguments {
     /// What another method made, to be measured too: pictures of the inputs' names, or a folder of the data set's name
     #[arg(long, value_name = "DIR")]
     baseline: Option<PathBuf>,
+    /// Measure each model as it is and averaged over 4 turns, as `restore --tta` does
+    #[arg(long)]
+    tta: bool,
     #[command(flatten)]
     device: DeviceArguments,
     /// Only the means, as a table in Markdown; beside them the paper's own figures for the benchmarks it names
@@ -69,7 +72,7 @@ struct Report {
     folder: PathBuf,
     task: Task,
     protocol: &'static str,
-    /// The inputs themselves, a baseline if there is one, then each model.
+    /// The inputs themselves, a baseline if there is one, then each model, over turns too where that is asked for.
     results: Vec<Contender>,
     /// The paper's own figures for this benchmark; not measured here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,8 +105,16 @@ struct Failed {
     error: String,
 }
 
+/// A model, and how its pictures are made.
+struct Way<'a> {
+    name: String,
+    restorer: &'a Restorer,
+    adjustments: Adjustments,
+}
+
 const DEGRADED: &str = "degraded";
 const BASELINE: &str = "baseline";
+const TURNED: &str = " --tta";
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let sets = data_sets(arguments)?;
@@ -120,7 +131,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
             restorers.push((name, restorer));
         }
-        reports.push(measure(*task, set, arguments.baseline.is_some(), &restorers, &mut progress));
+        reports.push(measure(
+            *task,
+            set,
+            arguments.baseline.is_some(),
+            &ways(&restorers, arguments.tta),
+            &mut progress,
+        ));
     }
     drop(progress);
     if arguments.json {
@@ -183,17 +200,22 @@ fn models(arguments: &Arguments, task: Task) -> Result<Vec<(String, Model)>, Fai
     qualities.into_iter().map(load).collect()
 }
 
-fn measure(
-    task: Task,
-    set: &DataSet,
-    baseline: bool,
-    restorers: &[(String, Restorer)],
-    progress: &mut Progress,
-) -> Report {
+/// Each model as it is, then, where that is asked for, over turns.
+fn ways(restorers: &[(String, Restorer)], turned: bool) -> Vec<Way<'_>> {
+    let way = |(name, restorer), averaged| Way {
+        name: if averaged { format!("{name}{TURNED}") } else { String::clone(name) },
+        restorer,
+        adjustments: Adjustments { turned: averaged, ..Adjustments::default() },
+    };
+    let kinds = if turned { &[false, true][..] } else { &[false] };
+    restorers.iter().flat_map(|(name, restorer)| kinds.iter().map(move |&turns| way((name, restorer), turns))).collect()
+}
+
+fn measure(task: Task, set: &DataSet, baseline: bool, ways: &[Way], progress: &mut Progress) -> Report {
     let contender = |name: &str| Contender { name: name.into(), mean: None, pictures: vec![] };
     let mut results = vec![contender(DEGRADED)];
     results.extend(baseline.then(|| contender(BASELINE)));
-    results.extend(restorers.iter().map(|(name, _)| contender(name)));
+    results.extend(ways.iter().map(|way| contender(&way.name)));
     let mut failed = vec![];
     for path in &set.without_target {
         let (name, error) = (path.display().to_string(), "no ground truth of its name".to_owned());
@@ -206,7 +228,7 @@ fn measure(
     }
     for pair in &set.pairs {
         progress.start(&pair.name);
-        match one(task, pair, baseline, restorers, progress) {
+        match one(task, pair, baseline, ways, progress) {
             Ok(scores) => {
                 let restored = scores.last().map_or(f64::NAN, |(scores, _)| scores.psnr);
                 progress.finish(&format!("{}: {:.2} -> {restored:.2} dB", pair.name, scores[0].0.psnr));
@@ -240,7 +262,7 @@ fn one(
     task: Task,
     pair: &Pair,
     baseline: bool,
-    restorers: &[(String, Restorer)],
+    ways: &[Way],
     progress: &Progress,
 ) -> Result<Vec<(Scores, Option<f64>)>, Failure> {
     let open = |path: &Path| Photo::open(path, &Limits::default());
@@ -253,10 +275,11 @@ fn one(
         scores.push((score(path, &open(path)?)?, None));
     }
     let input = deep(&input);
-    for (index, (_, restorer)) in restorers.iter().enumerate() {
+    for (index, way) in ways.iter().enumerate() {
         let started = Instant::now();
-        let share = &mut |share| progress.within((index as f64 + share) / restorers.len() as f64);
-        let restored = restorer.restore_with(&input, share).map_err(|error| named(&pair.input, &error))?;
+        let share = &mut |share| progress.within((index as f64 + share) / ways.len() as f64);
+        let restored = way.restorer.restore_adjusted(&input, &way.adjustments, share);
+        let restored = restored.map_err(|error| named(&pair.input, &error))?;
         let seconds = started.elapsed().as_secs_f64();
         scores.push((score(&pair.input, &restored)?, Some(seconds)));
     }
@@ -306,7 +329,7 @@ fn print_table(reports: &[Report]) -> Result<(), Failure> {
     }
     // What was measured least restored comes first.
     let rank = |name: &str| [DEGRADED, BASELINE, "small", "full"].iter().position(|known| *known == name).unwrap_or(9);
-    names.sort_by_key(|name| rank(name));
+    names.sort_by_key(|name| rank(name.trim_end_matches(TURNED)));
     let paper = reports.iter().any(|report| report.paper.is_some());
     let last = if paper { " the paper's figures, of its own weights |" } else { "" };
     print_line!("| data set | pictures | {} |{last}", names.join(" | "))?;

@@ -105,6 +105,8 @@ fn told_or_noted<T: FromStr<Err = String>>(
 pub struct Model {
     /// What it is called in messages: the shipped name, or the file.
     pub name: String,
+    /// What it was trained for, if that is known: a file may say so in its metadata.
+    pub task: Option<Task>,
     /// Its shape, activation and mean.
     pub config: Config,
     /// Its tensors.
@@ -119,7 +121,9 @@ impl Model {
     /// When the file is no whole checkpoint, or not one of this network.
     pub fn read(path: &Path, activation: Option<Activation>, mean: Option<MeanKind>) -> Result<Self, ModelError> {
         let Checkpoint { state, config, .. } = Checkpoint::read(path, activation, mean)?;
-        Ok(Self { name: path.display().to_string(), config, weights: network::weights(&state) })
+        let task =
+            state.metadata.get("task").and_then(|word| Task::ALL.into_iter().find(|task| task.to_string() == *word));
+        Ok(Self { name: path.display().to_string(), task, config, weights: network::weights(&state) })
     }
 
     /// The model that the binary carries for a task.
@@ -135,7 +139,7 @@ impl Model {
         let state = checkpoint::parse(found.bytes).map_err(|kind| CheckpointError { path: path.clone(), kind })?;
         let config = Config::infer(&state, found.activation, found.mean)
             .map_err(|source| ModelError::Config { path, source })?;
-        Ok(Self { name: found.name, config, weights: network::weights(&state) })
+        Ok(Self { name: found.name, task: Some(task), config, weights: network::weights(&state) })
     }
 
     /// The network as a graph for pictures of `height` × `width`, unfused.

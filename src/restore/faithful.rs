@@ -17,15 +17,15 @@ use crate::photo::{Photo, Pixels};
 /// How to restore.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adjustments {
-    /// Average over the eight ways to turn and mirror the picture: eight times the work, a little better.
-    pub every_turn: bool,
+    /// Average over four ways to turn or mirror the picture: four times the work, a little better.
+    pub turned: bool,
     /// The share of the network's change, 0 to 1.
     pub strength: f32,
 }
 
 impl Default for Adjustments {
     fn default() -> Self {
-        Self { every_turn: false, strength: 1.0 }
+        Self { turned: false, strength: 1.0 }
     }
 }
 
@@ -57,8 +57,8 @@ impl Restorer {
         };
         fill_transparent(&mut seen, photo.width);
         let seen = Pixels::Sixteen(seen);
-        let restored = if adjustments.every_turn {
-            self.every_turn(photo.width, photo.height, &seen, progress)?
+        let restored = if adjustments.turned {
+            self.turned(photo.width, photo.height, &seen, progress)?
         } else {
             self.through_network(photo.width, photo.height, &seen, progress)?
         };
@@ -82,8 +82,8 @@ impl Restorer {
         Ok(photo.with(Pixels::Sixteen(result).in_depth_of(&photo.pixels)))
     }
 
-    /// The mean over the eight ways to turn and mirror the picture.
-    fn every_turn(
+    /// The mean over the ways to turn or mirror the picture that do the model good.
+    fn turned(
         &self,
         width: usize,
         height: usize,
@@ -92,18 +92,18 @@ impl Restorer {
     ) -> Result<Pixels, RestoreError> {
         let pixels = pixels.to_sixteen();
         let mut sums = vec![[0_u32; 4]; pixels.len()];
-        for (index, turn) in Turn::ALL.into_iter().enumerate() {
+        let turns = Turn::of(self.model().task);
+        for (index, turn) in turns.into_iter().enumerate() {
             let (turned_width, turned_height) = turn.size(width, height);
             let turned = (0..pixels.len()).map(|at| pixels[turn.source(width, height, at)]).collect();
-            let share = Turn::ALL.len() as f64;
-            let within = &mut |part: f64| progress((index as f64 + part) / share);
+            let within = &mut |part: f64| progress((index as f64 + part) / turns.len() as f64);
             let restored = self.through_network(turned_width, turned_height, &Pixels::Sixteen(turned), within)?;
             for (at, pixel) in restored.to_sixteen().into_iter().enumerate() {
                 let sum = &mut sums[turn.source(width, height, at)];
                 sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(value));
             }
         }
-        Ok(Pixels::Sixteen(sums.into_iter().map(|sum| sum.map(|sum| ((sum + 4) / 8) as u16)).collect()))
+        Ok(Pixels::Sixteen(sums.into_iter().map(|sum| sum.map(|sum| ((sum + 2) / 4) as u16)).collect()))
     }
 }
 

@@ -1,4 +1,6 @@
-//! The eight ways to turn and mirror a picture.
+//! The ways to turn and mirror a picture whose results are averaged.
+
+use crate::model::Task;
 
 /// One of them: mirrored across, mirrored down, then rows for columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,16 +11,37 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// All eight, those that keep the size first, so that a plan for either size is made once.
-    pub const ALL: [Turn; 8] = {
-        let mut all = [Turn { across: false, down: false, transposed: false }; 8];
-        let mut index = 0;
-        while index < 8 {
-            all[index] = Turn { across: index & 1 != 0, down: index & 2 != 0, transposed: index & 4 != 0 };
-            index += 1;
+    /// The four quarter turns, those that keep the size first, so that a plan for either size is made once.
+    const QUARTERS: [Self; 4] = [
+        Self::new(false, false, false),
+        Self::new(true, true, false),
+        Self::new(true, false, true),
+        Self::new(false, true, true),
+    ];
+
+    /// As it is, mirrored across, mirrored down, and both: upright things stay upright.
+    const MIRRORS: [Self; 4] = [
+        Self::new(false, false, false),
+        Self::new(true, false, false),
+        Self::new(false, true, false),
+        Self::new(true, true, false),
+    ];
+
+    const fn new(across: bool, down: bool, transposed: bool) -> Self {
+        Self { across, down, transposed }
+    }
+
+    /// The four that do a model of this task good.
+    ///
+    /// Quarter turns gain as much as all eight turns do, mirrors a little less (on the held-out pictures 0.42, 0.42 and
+    /// 0.32 dB for haze). But rain falls: a network that has met none that lies loses 1.3 dB by quarter turns and gains 0.4
+    /// by mirrors, which a model of unknown task gets too.
+    pub fn of(task: Option<Task>) -> [Self; 4] {
+        match task {
+            None | Some(Task::Derain) => Self::MIRRORS,
+            Some(Task::Dehaze | Task::Deblur | Task::Defocus | Task::Desnow) => Self::QUARTERS,
         }
-        all
-    };
+    }
 
     /// Width and height of a turned picture.
     pub fn size(self, width: usize, height: usize) -> (usize, usize) {
@@ -41,20 +64,35 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
+    fn turned(turn: Turn, width: usize, height: usize) -> Vec<usize> {
+        (0..width * height).map(|at| turn.source(width, height, at)).collect()
+    }
+
     #[test]
-    fn eight_different_permutations() {
+    fn four_different_permutations() {
         let (width, height) = (5, 3);
-        let pictures: HashSet<Vec<usize>> = Turn::ALL
-            .iter()
-            .map(|turn| (0..width * height).map(|at| turn.source(width, height, at)).collect())
-            .collect();
-        assert_eq!(pictures.len(), 8);
-        for picture in pictures {
-            assert_eq!(picture.iter().collect::<HashSet<_>>().len(), width * height);
+        for turns in [Turn::QUARTERS, Turn::MIRRORS] {
+            let pictures: HashSet<Vec<usize>> = turns.map(|turn| turned(turn, width, height)).into();
+            assert_eq!(pictures.len(), 4);
+            for picture in pictures {
+                assert_eq!(picture.iter().collect::<HashSet<_>>().len(), width * height);
+            }
         }
-        // Mirrored down, then rows for columns: a quarter turn.
-        let quarter = Turn { across: false, down: true, transposed: true };
-        let turned: Vec<usize> = (0..6).map(|at| quarter.source(3, 2, at)).collect();
-        assert_eq!((quarter.size(3, 2), turned), ((2, 3), vec![3, 0, 4, 1, 5, 2]));
+    }
+
+    #[test]
+    fn turns_are_turns_and_mirrors_keep_upright() {
+        // Of 0 1 2 above 3 4 5.
+        let expected = [
+            ((3, 2), vec![0, 1, 2, 3, 4, 5]),
+            ((3, 2), vec![5, 4, 3, 2, 1, 0]),
+            ((2, 3), vec![2, 5, 1, 4, 0, 3]),
+            ((2, 3), vec![3, 0, 4, 1, 5, 2]),
+        ];
+        assert_eq!(Turn::of(Some(Task::Desnow)).map(|turn| (turn.size(3, 2), turned(turn, 3, 2))), expected);
+        let expected = [[0, 1, 2, 3, 4, 5], [2, 1, 0, 5, 4, 3], [3, 4, 5, 0, 1, 2], [5, 4, 3, 2, 1, 0]];
+        for task in [None, Some(Task::Derain)] {
+            assert_eq!(Turn::of(task).map(|turn| turned(turn, 3, 2)), expected);
+        }
     }
 }

@@ -276,5 +276,5 @@ pub fn random_model(config: crate::model::Config) -> crate::model::Model {
         (name, std::sync::Arc::new(tensor))
     };
     let weights = config.expected_tensors().into_iter().map(tensor).collect();
-    crate::model::Model { name: "random weights".into(), config, weights }
+    crate::model::Model { name: "random weights".into(), task: None, config, weights }
 }
