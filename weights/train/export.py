@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from . import RECIPE
 from .data import looks
 from .health import HIGHEST, largest
 from .network import SIDE_OUTPUTS, IRNeXt
@@ -27,7 +26,7 @@ def facts(state, hardware):
     o = state["options"]
     return {
         "task": o["task"], "width": o["width"], "blocks": o["blocks"], "activation": o["activation"],
-        "mean": o["mean"], "seed": o["seed"], "recipe": RECIPE, "steps": state["before"] + state["step"],
+        "mean": o["mean"], "seed": o["seed"], "recipe": state.get("recipe", "unknown"), "steps": state["before"] + state["step"],
         "hardware": hardware, "licence": LICENCE,
     }
 

@@ -1,6 +1,6 @@
 """Endless pictures with depth, drawn from a seed: no photograph is ever looked at.
 
-A scene is painted from far to near, so occlusion and depth agree, but for thin things in part.  Three layouts share one set of
+A scene is painted from far to near, so occlusion and depth agree.  Three layouts share one set of
 materials and shapes: an open *landscape*, a *corridor* of perspective planes (a street or a room), and
 *dead leaves*, the classic model of natural images.  Light is linear until `develop` makes a photo of it.
 """
@@ -289,9 +289,9 @@ def dead_leaves(rng):
 
 
 def add_thin(rng, canvas):
-    """Lattices, cables, twigs over what is there already; grass and fur as several coats, each of its own tone.
+    """Lattices, cables, twigs among what is there already; grass and fur as several coats, each of its own tone.
 
-    Their depth is that of the box's nearer half, so something behind them may be nearer; the finest lines have none.
+    Their depth is that of the box's nearer half, and what is nearer hides them; the finest lines have none.
     """
     palette = Palette(rng)
     for _ in range(rng.integers(1, 9)):
@@ -300,6 +300,7 @@ def add_thin(rng, canvas):
         y, x = (rng.integers(0, SIZE - side + 1) for side in (height, width))
         box = slice(y, y + height), slice(x, x + width)
         depth = np.quantile(canvas.depth[box], rng.uniform(0, 0.5))
+        seen = canvas.depth[box] >= depth
         lying = rng.random() < 0.3
         coats = rng.integers(2, 6) if lines is thin.grass else 1
         surface = material(rng, palette, *np.mgrid[:height, :width])
@@ -307,7 +308,7 @@ def add_thin(rng, canvas):
             size = (width, height) if lying else (height, width)
             cover = thin.drawn(*size, lines(rng, *size))
             tone = np.exp(rng.normal(0, 0.5)) if coats > 1 else 1
-            canvas.paint(box, cover.T if lying else cover, surface * tone, depth)
+            canvas.paint(box, seen * (cover.T if lying else cover), surface * tone, depth)
 
 
 # ---- light and camera --------------------------------------------------------------------------------

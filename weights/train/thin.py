@@ -6,7 +6,7 @@ Each kind gives lines for a box of a height and width: points [n, 2] as y and x 
 import numpy as np
 from PIL import Image, ImageDraw
 
-FINE = 2  # lines are drawn so much larger and then reduced: widths come out in steps of half a pixel
+FINE = 4  # lines are drawn so much larger and then reduced: widths come out in steps of a quarter of a pixel
 
 
 def drawn(height, width, lines):

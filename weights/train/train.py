@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional as F
 
+from . import RECIPE
 from .data import loader, looks
 from .filters import EVERY, follow, revive
 from .muon import Muon, is_matrix
@@ -93,7 +94,7 @@ class Run:
         self.states = self.ema.state_dict(), self.net.state_dict()
 
     def save(self, path):
-        state = {"options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
+        state = {"recipe": RECIPE, "options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
                  "net": self.net.state_dict(), "ema": self.ema.state_dict()}
         state |= {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         temporary = Path(f"{path}.part")
