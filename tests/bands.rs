@@ -231,6 +231,40 @@ fn memory_that_runs_out_halves_the_budget() {
     assert!(error.contains("--memory"), "{error}");
 }
 
+/// Upright pictures among others: both plans are kept where there is room, else one, and all of a picture stays whole.
+#[test]
+fn a_size_and_its_turned_one_share_the_memory() {
+    let upright = {
+        let image = image::imageops::rotate90(&photo().to_dynamic_image().to_rgb8());
+        Photo::from(image::DynamicImage::from(image))
+    };
+    let gpu = fresh();
+    let (both, _) = restorer(&gpu, None);
+    let wide = both.restore(&photo()).expect("restores");
+    let (one, of_one) = (gpu.memory.buffers(), gpu.memory.peak());
+    let high = both.restore(&upright).expect("restores");
+    let two = gpu.memory.buffers();
+    assert!(two > one, "the first plan is still there");
+    assert_eq!(eight(&both.restore(&photo()).expect("restores")), eight(&wide));
+    assert_eq!(gpu.memory.buffers(), two, "both plans are");
+
+    let asked = |gpu: &Arc<Gpu>, memory: Option<u64>| {
+        let (restorer, notices) = restorer(gpu, memory);
+        for (photo, expected) in [(photo(), &wide), (upright.clone(), &high), (photo(), &wide)] {
+            assert_eq!(eight(&restorer.restore(&photo).expect("restores")), eight(expected));
+        }
+        assert!(notices.lock().expect("no panic").is_empty(), "{notices:?}");
+        assert!(gpu.memory.buffers() < two);
+    };
+    let tight = of_one * 3 / 2;
+    let gpu = fresh();
+    asked(&gpu, Some(tight));
+    assert!(gpu.memory.peak() <= tight, "as was allowed");
+    let gpu = fresh();
+    gpu.memory.set_budget(tight);
+    asked(&gpu, None);
+}
+
 /// Under WebGPU's own limits a picture whose maps are larger than a binding is planned in bands that are not.
 #[test]
 fn weak_adapters_get_bands_within_their_limits() {

@@ -7,6 +7,7 @@ use irnext::photo::{ColourSpace, Format, Layout, Limits, Photo, Pixels, Warning}
 use irnext::restore::{Adjustments, Options, Restorer};
 use irnext::tensor::Tensor;
 use moxcms::ColorProfile;
+use std::path::Path;
 use std::sync::Arc;
 
 fn on_cpu(model: Model) -> Restorer {
@@ -201,8 +202,8 @@ fn what_transparency_hides_stays_and_does_not_show() {
 fn strength_blends_and_turns_average() {
     let restorer = on_cpu(Model::shipped(Task::Dehaze, Quality::Small).expect("is shipped"));
     let photo = photo(Layout::Rgb, 8, None);
-    let with = |turned, strength| {
-        let adjustments = Adjustments { turned, strength };
+    let with = |over_turns, strength| {
+        let adjustments = Adjustments { over_turns, strength };
         restorer.restore_adjusted(&photo, &adjustments, &mut |_| ()).expect("restores")
     };
     assert_eq!(with(false, 0.0).pixels, photo.pixels);
@@ -214,7 +215,7 @@ fn strength_blends_and_turns_average() {
             assert!((f32::from(half[channel]) - expected).abs() <= 257.0);
         }
     }
-    // Turning the photo first makes no difference to the mean over all turns.
+    // Turning the photo first makes no difference to the mean over the four quarters.
     let (width, height) = (photo.width, photo.height);
     let quarter = |pixels: &[[u16; 4]], width: usize, height: usize| -> Vec<[u16; 4]> {
         (0..width * height).map(|at| pixels[(height - 1 - at % height) * width + at / height]).collect()
@@ -222,13 +223,30 @@ fn strength_blends_and_turns_average() {
     let turned =
         Photo { width: height, height: width, ..photo.with(Pixels::Sixteen(quarter(&sixteen(&photo), width, height))) };
     let deep = photo.with(Pixels::Sixteen(sixteen(&photo)));
-    let every = Adjustments { turned: true, strength: 1.0 };
+    let over_turns = Adjustments { over_turns: true, strength: 1.0 };
     let mut seen = Vec::new();
-    let upright = restorer.restore_adjusted(&deep, &every, &mut |share| seen.push(share)).expect("restores");
-    let turned = restorer.restore_adjusted(&turned, &every, &mut |_| ()).expect("restores");
+    let upright = restorer.restore_adjusted(&deep, &over_turns, &mut |share| seen.push(share)).expect("restores");
+    let turned = restorer.restore_adjusted(&turned, &over_turns, &mut |_| ()).expect("restores");
     let expected = quarter(&sixteen(&upright), width, height);
     let furthest = sixteen(&turned).iter().flatten().zip(expected.iter().flatten()).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(furthest < Some(64), "{furthest:?} of 65535");
     assert_ne!(upright.pixels, restorer.restore(&deep).unwrap().pixels);
     assert!(seen.is_sorted() && seen.last() > Some(&0.99));
+}
+
+/// Rain falls, so a model for it gets mirrors and no quarter turns, and so does one that doesn't tell what it is for.
+#[test]
+fn the_model_s_task_chooses_the_turns() {
+    let read = |path: &str| Model::read(Path::new(path), None, None).expect("reads");
+    assert_eq!(read("weights/derain-small.safetensors").task, Some(Task::Derain));
+    assert_eq!(read("weights/desnow-small.safetensors").task, Some(Task::Desnow));
+    assert_eq!(read("tests/data/models/tiny.pkl").task, None);
+    let photo = photo(Layout::Rgb, 8, None);
+    let over_turns = Adjustments { over_turns: true, strength: 1.0 };
+    let [rain, unknown, snow] = [Some(Task::Derain), None, Some(Task::Desnow)].map(|task| {
+        let model = Model { task, ..read("weights/desnow-small.safetensors") };
+        on_cpu(model).restore_adjusted(&photo, &over_turns, &mut |_| ()).expect("restores")
+    });
+    assert_eq!(rain.pixels, unknown.pixels);
+    assert_ne!(rain.pixels, snow.pixels);
 }

@@ -300,6 +300,9 @@ fn convert_notes_what_is_known_and_bench_heeds_it() {
     let again = convert(text(&told), "again.safetensors", &["--activation", "softmax"], false);
     assert_eq!(metadata(&again).get("mean").map(String::as_str), Some("local"));
     assert_eq!(metadata(&again).get("activation").map(String::as_str), Some("softmax"));
+    let tasked = convert(model, "tasked.safetensors", &["--task", "desnow"], true);
+    let tasked = convert(text(&tasked), "tasked-again.safetensors", &[], true);
+    assert_eq!(metadata(&tasked).into_iter().collect::<Vec<_>>(), [("task".to_owned(), "desnow".to_owned())]);
     let bench = |more: &[&str]| {
         let quick = ["bench", "--no-kernels", "--size", "64x64", "--seconds", "0", "--json", "--model", text(&again)];
         let done = irnext(&[&quick[..], more].concat());

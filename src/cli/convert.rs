@@ -3,7 +3,7 @@
 use super::Failure;
 use super::output::{print_line, say};
 use super::written::{not_over, not_there};
-use crate::model::{Activation, Checkpoint, MeanKind};
+use crate::model::{Activation, Checkpoint, MeanKind, Task};
 use crate::tensor::Element;
 use crate::tensor::file::TensorFile;
 use clap::{Args, ValueEnum};
@@ -32,6 +32,9 @@ pub(super) struct Arguments {
     /// Noted in the file's metadata, so that it needn't be told again [default: as CKPT's metadata say, else not noted]
     #[arg(long, value_enum)]
     mean: Option<MeanKind>,
+    /// Noted too: it tells `restore --tta` which turns to average [default: as CKPT's metadata say, else not noted]
+    #[arg(long, value_enum)]
+    task: Option<Task>,
 }
 
 /// What a file's values are.
@@ -58,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         not_there(&arguments.output)?;
     }
     let read = Checkpoint::read(&arguments.input, arguments.activation, arguments.mean)?;
-    let Checkpoint { state, config, activation, mean } = read;
+    let Checkpoint { state, config, activation, mean, task } = read;
     let known: std::collections::HashSet<String> =
         config.expected_tensors().into_iter().map(|(name, _)| name).collect();
     let mut file = TensorFile::default();
@@ -66,6 +69,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // What nobody said stays unsaid: a default in the metadata would read as something that is known.
     file.metadata.extend(activation.map(|activation| ("activation".into(), activation.to_string())));
     file.metadata.extend(mean.map(|mean| ("mean".into(), mean.to_string())));
+    let task = arguments.task.or(task);
+    file.metadata.extend(task.map(|task| ("task".into(), task.to_string())));
     let untold = [("activation", activation.is_none()), ("mean", mean.is_none())];
     let untold: Vec<_> = untold.iter().filter(|(_, untold)| *untold).map(|(option, _)| format!("--{option}")).collect();
     file.write(&arguments.output, arguments.precision.into())?;

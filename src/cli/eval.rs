@@ -200,15 +200,17 @@ fn models(arguments: &Arguments, task: Task) -> Result<Vec<(String, Model)>, Fai
     qualities.into_iter().map(load).collect()
 }
 
-/// Each model as it is, then, where that is asked for, over turns.
-fn ways(restorers: &[(String, Restorer)], turned: bool) -> Vec<Way<'_>> {
-    let way = |(name, restorer), averaged| Way {
-        name: if averaged { format!("{name}{TURNED}") } else { String::clone(name) },
-        restorer,
-        adjustments: Adjustments { turned: averaged, ..Adjustments::default() },
-    };
-    let kinds = if turned { &[false, true][..] } else { &[false] };
-    restorers.iter().flat_map(|(name, restorer)| kinds.iter().map(move |&turns| way((name, restorer), turns))).collect()
+/// Each model as it is and, where that is asked for, over turns.
+fn ways(restorers: &[(String, Restorer)], tta: bool) -> Vec<Way<'_>> {
+    let mut ways = vec![];
+    for (name, restorer) in restorers {
+        ways.push(Way { name: name.clone(), restorer, adjustments: Adjustments::default() });
+        if tta {
+            let adjustments = Adjustments { over_turns: true, ..Adjustments::default() };
+            ways.push(Way { name: format!("{name}{TURNED}"), restorer, adjustments });
+        }
+    }
+    ways
 }
 
 fn measure(task: Task, set: &DataSet, baseline: bool, ways: &[Way], progress: &mut Progress) -> Report {
@@ -329,7 +331,7 @@ fn print_table(reports: &[Report]) -> Result<(), Failure> {
     }
     // What was measured least restored comes first.
     let rank = |name: &str| [DEGRADED, BASELINE, "small", "full"].iter().position(|known| *known == name).unwrap_or(9);
-    names.sort_by_key(|name| rank(name.trim_end_matches(TURNED)));
+    names.sort_by_key(|name| rank(name.strip_suffix(TURNED).unwrap_or(name)));
     let paper = reports.iter().any(|report| report.paper.is_some());
     let last = if paper { " the paper's figures, of its own weights |" } else { "" };
     print_line!("| data set | pictures | {} |{last}", names.join(" | "))?;

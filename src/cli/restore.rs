@@ -44,8 +44,8 @@ pub(super) struct Arguments {
     strength: f32,
     /// Average over 4 turns: 4 times the work
     ///
-    /// The picture is restored turned by each quarter, for rain (or by a model that doesn't tell its task) mirrored each
-    /// way, which is a little better: 0.2 to 0.5 dB (README).
+    /// Turned by each quarter; for rain, and by a checkpoint whose metadata name no task (`convert --task`), mirrored each
+    /// way. The shipped models gain 0.2 to 0.5 dB.
     #[arg(long)]
     tta: bool,
     /// png, jpeg, webp, tiff, bmp or avif [default: as named]
@@ -194,7 +194,7 @@ impl Arguments {
     }
 
     pub(super) fn adjustments(&self) -> Adjustments {
-        Adjustments { turned: self.tta, strength: self.strength }
+        Adjustments { over_turns: self.tta, strength: self.strength }
     }
 
     /// The number that `--quality` was given, which is for files.

@@ -65,6 +65,8 @@ pub struct Checkpoint {
     pub activation: Option<Activation>,
     /// The mean, if it was told or the metadata have it.
     pub mean: Option<MeanKind>,
+    /// What it was trained for, if the metadata have one of our words for it.
+    pub task: Option<Task>,
 }
 
 impl Checkpoint {
@@ -78,7 +80,9 @@ impl Checkpoint {
         let mean = told_or_noted(path, &state, "mean", mean)?;
         let config = Config::infer(&state, activation.unwrap_or_default(), mean.unwrap_or_default())
             .map_err(|source| ModelError::Config { path: path.to_path_buf(), source })?;
-        Ok(Self { state, config, activation, mean })
+        // Other programs' files may mean something else by it, so another word is no error.
+        let task = state.metadata.get("task").and_then(|word| <Task as clap::ValueEnum>::from_str(word, false).ok());
+        Ok(Self { state, config, activation, mean, task })
     }
 }
 
@@ -105,7 +109,7 @@ fn told_or_noted<T: FromStr<Err = String>>(
 pub struct Model {
     /// What it is called in messages: the shipped name, or the file.
     pub name: String,
-    /// What it was trained for, if that is known: a file may say so in its metadata.
+    /// What it was trained for, if that is known. It chooses the turns that are averaged where that is asked for, no more.
     pub task: Option<Task>,
     /// Its shape, activation and mean.
     pub config: Config,
@@ -115,14 +119,12 @@ pub struct Model {
 
 impl Model {
     /// Reads a checkpoint in any form that is met in the wild. Activation and mean leave no trace in weights: they are
-    /// as told, else as the file's metadata has them (files of `irnext convert` do), else tanh and global.
+    /// as told, else as the file's metadata has them (files of `irnext convert` do), else tanh and global. The task is the metadata's too.
     ///
     /// # Errors
     /// When the file is no whole checkpoint, or not one of this network.
     pub fn read(path: &Path, activation: Option<Activation>, mean: Option<MeanKind>) -> Result<Self, ModelError> {
-        let Checkpoint { state, config, .. } = Checkpoint::read(path, activation, mean)?;
-        let task =
-            state.metadata.get("task").and_then(|word| Task::ALL.into_iter().find(|task| task.to_string() == *word));
+        let Checkpoint { state, config, task, .. } = Checkpoint::read(path, activation, mean)?;
         Ok(Self { name: path.display().to_string(), task, config, weights: network::weights(&state) })
     }
 

@@ -1,6 +1,7 @@
 //! The walk of a picture through the CPU executor.
 
 use super::pixels::{Restored, rgb};
+use super::plans::Plans;
 use super::{RestoreError, Restorer, device, padded_size};
 use crate::compile::Frame;
 use crate::cpu::Program;
@@ -9,8 +10,8 @@ use crate::photo::Pixels;
 use crate::tensor::{FeatureMap, Shape};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The program of the last padded size, height and width, with its weights packed.
-pub(super) type Kept = Mutex<Option<([usize; 2], Arc<Program>)>>;
+/// Programs, by padded sizes, with their weights packed.
+pub(super) type Kept = Mutex<Plans<Arc<Program>>>;
 
 /// More memory than this is worth a word.
 const NOTEWORTHY_BYTES: u64 = 2 << 30;
@@ -38,9 +39,10 @@ impl Restorer {
     }
 
     fn program(&self, frame: Frame) -> Result<Arc<Program>, RestoreError> {
-        let size = padded_size(frame.height, frame.width);
+        let [height, width] = padded_size(frame.height, frame.width);
+        let padded = Frame { height, width, sixteen: false };
         let mut kept = self.program.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, program)) = kept.as_ref().filter(|(of, _)| *of == size) {
+        if let Some(program) = kept.get(padded) {
             return Ok(Arc::clone(program));
         }
         let graph = self.graph(frame)?;
@@ -48,11 +50,9 @@ impl Restorer {
         if bytes > NOTEWORTHY_BYTES {
             self.notice(&format!("the CPU executor takes about {} for this picture", device::size(bytes)));
         }
-        // The old one goes before the new one is made.
-        *kept = None;
-        let program = Arc::new(Program::new(&graph));
-        *kept = Some((size, Arc::clone(&program)));
-        Ok(program)
+        // An old one goes before the new one is made.
+        kept.make_room(padded, |_| true);
+        Ok(Arc::clone(kept.keep(padded, Arc::new(Program::new(&graph)))))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A picture on a device: in one piece where it fits and no dispatch takes too long, else in bands.
 
 use super::pixels::{Restored, rgb};
+use super::plans::Plans;
 use super::{RestoreError, Restorer};
 use crate::compile::{BandPlan, Cut, Frame, Room, compile_picture, cut};
 use crate::gpu::{Gpu, GpuError};
@@ -25,9 +26,10 @@ pub(super) struct Kept {
 struct State {
     /// Bytes of device memory that plans may take.
     budget: u64,
-    /// The plan of the last picture's size.
-    ready: Option<(Frame, Ready)>,
-    /// Pictures that are on their way through it.
+    plans: Plans<Ready>,
+    /// Whether there was room for two plans so far.
+    roomy: bool,
+    /// Pictures that are on their way through a plan.
     flying: usize,
 }
 
@@ -36,9 +38,32 @@ enum Ready {
     Bands(Bands),
 }
 
+/// What a picture's way took, also where it failed.
+#[derive(Default)]
+struct Tried {
+    /// Bytes of device memory that its plan takes.
+    wanted: u64,
+    /// Whether another plan was kept beside it.
+    beside: bool,
+}
+
+impl Ready {
+    fn device_bytes(&self) -> u64 {
+        match self {
+            Self::Whole(session) => session.plan().device_bytes(),
+            Self::Bands(bands) => bands.plan().estimate().device_bytes,
+        }
+    }
+
+    /// Whether a whole picture's plan of the same size, or a little more, fits into `budget` beside it.
+    fn leaves_as_much(&self, budget: u64) -> bool {
+        matches!(self, Self::Whole(_)) && self.device_bytes() <= budget / 9 * 4
+    }
+}
+
 impl Kept {
     pub fn new(budget: Option<u64>) -> Self {
-        let state = State { budget: budget.unwrap_or(u64::MAX), ready: None, flying: 0 };
+        let state = State { budget: budget.unwrap_or(u64::MAX), plans: Plans::default(), roomy: true, flying: 0 };
         Self { state: Mutex::new(state), landed: Condvar::new() }
     }
 
@@ -86,7 +111,7 @@ impl Restorer {
         let mut state = self.kept.lock(|_| false);
         // Unless another thread has met the same.
         if !self.wide.swap(true, Ordering::SeqCst) {
-            state.ready = None;
+            state.plans.clear();
             self.notice(&format!(
                 "half precision is too narrow for the model `{}`: going on in single precision",
                 self.model.name
@@ -111,24 +136,28 @@ impl Restorer {
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
         loop {
-            let mut wanted = 0;
-            match self.once(gpu, frame, pixels, &mut wanted, progress) {
-                Err(RestoreError::Run(RunError::Gpu(GpuError::Memory { reason, .. }))) if wanted > 1 => {
+            let mut tried = Tried::default();
+            match self.once(gpu, frame, pixels, &mut tried, progress) {
+                Err(RestoreError::Run(RunError::Gpu(GpuError::Memory { reason, .. })))
+                    if tried.wanted > 1 || tried.beside =>
+                {
                     let mut state = self.kept.lock(|_| false);
-                    state.ready = None;
-                    // Unless another thread has met the same and halved it.
-                    if state.budget >= wanted {
-                        state.budget = wanted / 2;
+                    state.plans.clear();
+                    if tried.beside {
+                        state.roomy = false;
+                    } else if state.budget >= tried.wanted {
+                        // Unless another thread has met the same and halved it.
+                        state.budget = tried.wanted / 2;
                         self.notice(&format!(
                             "the device has no room for {}: {reason}; going on with {} of its memory",
-                            size(wanted),
+                            size(tried.wanted),
                             size(state.budget)
                         ));
                     }
                 }
                 Err(error) => {
                     // A session that failed is not to be trusted with the next picture.
-                    self.kept.lock(|_| false).ready = None;
+                    self.kept.lock(|_| false).plans.clear();
                     return Err(error);
                 }
                 done => return done,
@@ -141,24 +170,29 @@ impl Restorer {
         gpu: &Arc<Gpu>,
         frame: Frame,
         pixels: &Pixels,
-        wanted: &mut u64,
+        tried: &mut Tried,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
-        let mut state = self.kept.lock(|state| state.ready.as_ref().is_some_and(|(of, _)| *of == frame));
-        if state.ready.as_ref().is_none_or(|(of, _)| *of != frame) {
-            // The old arena goes before the new one is made.
-            state.ready = None;
-            state.ready = Some((frame, self.make_ready(gpu, frame, state.budget, wanted)?));
+        let mut state = self.kept.lock(|state| state.plans.get(frame).is_some());
+        let State { budget, plans, roomy, .. } = &mut *state;
+        if plans.get(frame).is_none() {
+            // An old arena goes before the new one is made.
+            plans.make_room(frame, |turned| *roomy && turned.leaves_as_much(*budget));
+            let taken: u64 = plans.iter().map(Ready::device_bytes).sum();
+            tried.beside = taken > 0;
+            let ready = self.make_ready(gpu, frame, *budget - taken, &mut tried.wanted)?;
+            plans.keep(frame, ready);
         }
-        let session = match &state.ready {
-            Some((_, Ready::Whole(session))) => Arc::clone(session),
-            Some((_, Ready::Bands(bands))) => {
-                *wanted = bands.plan().estimate().device_bytes;
+        tried.beside = plans.iter().count() > 1;
+        let session = match plans.get(frame) {
+            Some(Ready::Whole(session)) => Arc::clone(session),
+            Some(ready @ Ready::Bands(bands)) => {
+                tried.wanted = ready.device_bytes();
                 return in_bands(bands, frame, pixels, progress);
             }
             None => unreachable!("just made"),
         };
-        *wanted = session.plan().device_bytes();
+        tried.wanted = session.plan().device_bytes();
         let _flying = self.kept.fly(&mut state);
         // Still under the lock, so that nothing else is made ready in between.
         let flight = {

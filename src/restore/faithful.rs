@@ -17,15 +17,16 @@ use crate::photo::{Photo, Pixels};
 /// How to restore.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adjustments {
-    /// Average over four ways to turn or mirror the picture: four times the work, a little better.
-    pub turned: bool,
+    /// Average over four turns of the picture, or mirrors where [`Model::task`](crate::model::Model::task) is rain or
+    /// unknown: four times the work, a little better.
+    pub over_turns: bool,
     /// The share of the network's change, 0 to 1.
     pub strength: f32,
 }
 
 impl Default for Adjustments {
     fn default() -> Self {
-        Self { turned: false, strength: 1.0 }
+        Self { over_turns: false, strength: 1.0 }
     }
 }
 
@@ -57,8 +58,8 @@ impl Restorer {
         };
         fill_transparent(&mut seen, photo.width);
         let seen = Pixels::Sixteen(seen);
-        let restored = if adjustments.turned {
-            self.turned(photo.width, photo.height, &seen, progress)?
+        let restored = if adjustments.over_turns {
+            self.over_turns(photo.width, photo.height, &seen, progress)?
         } else {
             self.through_network(photo.width, photo.height, &seen, progress)?
         };
@@ -83,7 +84,7 @@ impl Restorer {
     }
 
     /// The mean over the ways to turn or mirror the picture that do the model good.
-    fn turned(
+    fn over_turns(
         &self,
         width: usize,
         height: usize,

@@ -5,6 +5,7 @@ mod device;
 mod faithful;
 mod fill;
 mod pixels;
+mod plans;
 mod turns;
 
 pub(crate) use cpu::needed;
@@ -153,7 +154,7 @@ impl Executor {
     }
 }
 
-/// A model, ready to restore photos one after another. The plan of the last size is kept.
+/// A model, ready to restore photos one after another. The plan of the last size is kept, and that of the same size turned.
 pub struct Restorer {
     model: Model,
     executor: Executor,

@@ -19,7 +19,7 @@ impl Turn {
         Self::new(false, true, true),
     ];
 
-    /// As it is, mirrored across, mirrored down, and both: upright things stay upright.
+    /// As it is, mirrored across, mirrored down, and both: what is vertical stays vertical.
     const MIRRORS: [Self; 4] = [
         Self::new(false, false, false),
         Self::new(true, false, false),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_turns_and_mirrors_keep_upright() {
+    fn turns_are_turns_and_mirrors_mirrors() {
         // Of 0 1 2 above 3 4 5.
         let expected = [
             ((3, 2), vec![0, 1, 2, 3, 4, 5]),

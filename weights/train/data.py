@@ -18,10 +18,10 @@ from .degrade.motion import PLAIN
 
 POOL = 256  # scenes alive at a time
 FRESH = 10  # steps until the next one enters
-SIDES = {64: 0.64, 96: 0.24, 128: 0.10, 192: 0.02}  # crop sides and how often; a batch has one side
+SIDES = {96: 0.60, 128: 0.32, 192: 0.08}  # crop sides and how often; a batch has one side
 SCALES = {1: 0.35, 2: 0.65}  # a crop's reduction and how often
 # Haze is judged by the whole picture, so its crops are larger and some show all of a scene; a path, by many edges.
-SIDES_OF = {"deblur": {96: 0.55, 128: 0.35, 192: 0.10}, "dehaze": {96: 0.55, 128: 0.38, 192: 0.06, 256: 0.01}}
+SIDES_OF = {"deblur": {128: 0.75, 192: 0.25}, "dehaze": {96: 0.50, 128: 0.40, 192: 0.10}}
 SHARP = {1: 0.15, 2: 0.85}  # blur is undone at edges, which a reduced scene has as photographs have them
 SCALES_OF = {"dehaze": {1: 0.15, 2: 0.40, 4: 0.45}, "deblur": SHARP, "defocus": SHARP}
 

@@ -35,6 +35,8 @@ def together(checkpoints):
     """What a checkpoint holds; of several, the mean of the weights and the sum of the steps."""
     first, *others = (torch.load(path, map_location="cpu", weights_only=False) for path in checkpoints)
     for state in others:
+        if state.get("recipe") != first.get("recipe"):
+            raise SystemExit("these runs followed two recipes: a mean of both would have none")
         if any(state["options"][key] != first["options"][key] for key in ALIKE):
             raise SystemExit(f"these runs differ in {', '.join(ALIKE)}: their mean would be no network")
         if not 0 <= state["before"] - first["before"] <= first["step"]:

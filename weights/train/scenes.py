@@ -1,6 +1,6 @@
 """Endless pictures with depth, drawn from a seed: no photograph is ever looked at.
 
-A scene is painted from far to near, so occlusion and depth agree.  Three layouts share one set of
+A scene is painted from far to near, so occlusion and depth agree, but for the finest lines.  Three layouts share one set of
 materials and shapes: an open *landscape*, a *corridor* of perspective planes (a street or a room), and
 *dead leaves*, the classic model of natural images.  Light is linear until `develop` makes a photo of it.
 """

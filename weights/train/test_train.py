@@ -258,6 +258,26 @@ def test_the_export_is_the_averaged_network_and_starts_another_run():
     assert (goes_on.before, other.before) == (2, 0)
 
 
+def test_a_checkpoint_keeps_its_recipe():
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tiny.safetensors"
+        paths = [Path(folder) / name for name in ("checkpoint.pt", "now.pt")]
+        run = tiny()
+        run.save(paths[1])
+        run.recipe = "of old"
+        run.save(paths[0])
+        export(paths[:1], file, "tiny", "a test")
+        assert 'recipe = "of old"' in (Path(folder) / "manifest.toml").read_text()
+        assert "two recipes" in refusal(paths)
+        begun(paths[0])  # a new run may start from it, but none goes on
+        try:
+            tiny().load(paths[0])
+        except SystemExit as why:
+            assert "recipe of old" in str(why)
+        else:
+            raise AssertionError("went on by another recipe")
+
+
 def test_a_lean_export_is_the_network_without_its_side_outputs():
     with tempfile.TemporaryDirectory() as folder:
         run, file = exported(folder, lean=True)

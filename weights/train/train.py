@@ -75,6 +75,7 @@ class Run:
 
     def __init__(self, options):
         self.options, self.step, self.seconds = options, 0, 0.0
+        self.recipe = RECIPE
         self.before = 0  # steps for this task of the run that this one started from
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.backends.cudnn.benchmark = True  # few sizes, many steps
@@ -94,7 +95,7 @@ class Run:
         self.states = self.ema.state_dict(), self.net.state_dict()
 
     def save(self, path):
-        state = {"recipe": RECIPE, "options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
+        state = {"recipe": self.recipe, "options": self.options, "step": self.step, "before": self.before, "seconds": self.seconds,
                  "net": self.net.state_dict(), "ema": self.ema.state_dict()}
         state |= {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         temporary = Path(f"{path}.part")
@@ -112,6 +113,8 @@ class Run:
             if state["options"]["task"] == self.options["task"]:
                 self.before = state["before"] + state["step"]
             return
+        if (then := state.get("recipe", RECIPE)) != RECIPE:
+            raise SystemExit(f"{path} was trained by recipe {then}, and this is recipe {RECIPE}: begin a new run with --start")
         for key in self.SHAPE:
             then = state["options"].get(key, False)  # older files don't say what they had not
             if then != self.options[key]:

@@ -1,4 +1,4 @@
-"""Make the held-out benchmark beside this file: python make.py
+"""Make the held-out benchmark beside this file: python make.py [--seed N --out FOLDER: another like it]
 
 Photographs that nothing was trained on, spoiled by means that share nothing with the training code: depth is
 sketched by hand, shake is an average of resampled frames, discs are gathered pixel by pixel, streaks and flakes
@@ -6,6 +6,7 @@ are drawn one by one with a vector renderer.  Strengths are of the published set
 pillow, and the installed (never imported) packages scikit-image and scikit-learn for their photographs.
 """
 
+import argparse
 import importlib.util
 import math
 from pathlib import Path
@@ -229,15 +230,21 @@ TASKS = {"dehaze": (dehaze, HAZE), "deblur": (deblur, SHAKE), "defocus": (defocu
 
 
 def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--seed", type=int, default=2024, help="of shakes, streaks and flakes; haze and defocus stay [2024]")
+    args.add_argument("--out", type=Path, default=HERE, help="needed with another seed")
+    a = args.parse_args()
+    if a.seed != 2024 and a.out.resolve() == HERE.resolve():
+        args.error("--seed: the benchmark in the tree stays as it is; say --out FOLDER")
     for number, (task, (spoil, names)) in enumerate(TASKS.items()):
         for name in names:
-            rng = np.random.default_rng([2024, number, list(PHOTOS).index(name)])
-            target = HERE / task / "target" / f"{name}.jpg"
+            rng = np.random.default_rng([a.seed, number, list(PHOTOS).index(name)])
+            target = a.out / task / "target" / f"{name}.jpg"
             target.parent.mkdir(parents=True, exist_ok=True)
             photograph(name).save(target, quality=95, subsampling=0)
             clear = np.asarray(Image.open(target)) / 255.0  # the file as it reads is the truth
             eight = (np.clip(spoil(name, clear, rng), 0, 1) * 255).round().astype(np.uint8)
-            source = HERE / task / "input" / f"{name}.png"
+            source = a.out / task / "input" / f"{name}.png"
             source.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(eight).save(source, optimize=True)
             error = np.mean((eight - clear * 255) ** 2)
