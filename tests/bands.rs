@@ -148,7 +148,7 @@ fn fresh() -> Arc<Gpu> {
 fn restorer(gpu: &Arc<Gpu>, memory: Option<u64>) -> (Restorer, Arc<Mutex<Vec<String>>>) {
     let notices = Arc::new(Mutex::new(vec![]));
     let heard = Arc::clone(&notices);
-    let options = Options { memory, ..Options::default() };
+    let options = Options { memory, tune: false, ..Options::default() };
     let restorer = Restorer::on(Executor::Gpu(Arc::clone(gpu)), model(MeanKind::Global), &options);
     (restorer.with_notice(move |line| heard.lock().expect("no panic").push(line.into())), notices)
 }
@@ -241,7 +241,7 @@ fn a_size_and_its_turned_one_share_the_memory() {
     let gpu = fresh();
     let (both, _) = restorer(&gpu, None);
     let wide = both.restore(&photo()).expect("restores");
-    let (one, of_one) = (gpu.memory.buffers(), gpu.memory.peak());
+    let (one, of_one) = (gpu.memory.buffers(), gpu.memory.bytes());
     let high = both.restore(&upright).expect("restores");
     let two = gpu.memory.buffers();
     assert!(two > one, "the first plan is still there");
@@ -256,6 +256,14 @@ fn a_size_and_its_turned_one_share_the_memory() {
         assert!(notices.lock().expect("no panic").is_empty(), "{notices:?}");
         assert!(gpu.memory.buffers() < two);
     };
+    let ample = of_one * 7 / 2;
+    let gpu = fresh();
+    gpu.memory.set_budget(ample);
+    let (within, _) = restorer(&gpu, Some(ample));
+    for photo in [photo(), upright.clone()] {
+        within.restore(&photo).expect("restores");
+    }
+    assert_eq!(gpu.memory.buffers(), two, "both plans are here too");
     let tight = of_one * 3 / 2;
     let gpu = fresh();
     asked(&gpu, Some(tight));

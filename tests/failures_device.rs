@@ -274,8 +274,8 @@ fn threads_on_one_device_make_the_same_pictures() {
         Restorer::on(Executor::Gpu(Arc::clone(&gpu)), model, &Options { memory, ..Options::default() })
     };
     let restorers = [make(model(), None), make(softmax(), None), make(softmax(), Some(3 << 20))];
-    // Pictures of one size follow each other through one arena; another size waits for them.
-    let sizes = [(96, 80), (96, 80), (95, 79), (64, 130), (96, 80), (96, 80)];
+    // Pictures of one size follow each other through one arena, those turned through another; other sizes wait for them.
+    let sizes = [(96, 80), (96, 80), (80, 96), (96, 80), (95, 79), (64, 130), (130, 64), (96, 80), (80, 96)];
     let photos: Vec<Photo> = sizes.map(|(width, height)| photo(width, height)).to_vec();
     let expected: Vec<Vec<Photo>> = restorers
         .iter()
@@ -304,7 +304,7 @@ fn a_folder_is_restored_as_its_pictures_are() {
     let folder = tempfile::tempdir().expect("a folder");
     let [input, output] = ["in", "out"].map(|name| folder.path().join(name));
     std::fs::create_dir(&input).expect("a folder");
-    let photos: Vec<Photo> = [(90, 70), (90, 71), (90, 72), (40, 100), (90, 73), (90, 74)]
+    let photos: Vec<Photo> = [(90, 70), (70, 90), (90, 71), (90, 72), (40, 100), (90, 73), (90, 74)]
         .map(|(width, height)| photo(width, height))
         .to_vec();
     for (index, photo) in photos.iter().enumerate() {

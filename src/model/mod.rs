@@ -109,7 +109,7 @@ fn told_or_noted<T: FromStr<Err = String>>(
 pub struct Model {
     /// What it is called in messages: the shipped name, or the file.
     pub name: String,
-    /// What it was trained for, if that is known. It chooses the turns that are averaged where that is asked for, no more.
+    /// What it was trained for, if that is known. It chooses the turns where an average over them is asked for, no more.
     pub task: Option<Task>,
     /// Its shape, activation and mean.
     pub config: Config,
@@ -119,7 +119,8 @@ pub struct Model {
 
 impl Model {
     /// Reads a checkpoint in any form that is met in the wild. Activation and mean leave no trace in weights: they are
-    /// as told, else as the file's metadata has them (files of `irnext convert` do), else tanh and global. The task is the metadata's too.
+    /// as told, else as the file's metadata has them (files of `irnext convert` do), else tanh and global. The task is
+    /// the metadata's too.
     ///
     /// # Errors
     /// When the file is no whole checkpoint, or not one of this network.

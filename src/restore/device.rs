@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// The side of the picture whose time tells how long a large one takes.
 const TRIAL: usize = 256;
 
+/// Bytes of device memory that make a plan too large to be kept beside another one.
+const LARGE: u64 = 256 << 20;
+
 /// What is kept from picture to picture.
 pub(super) struct Kept {
     state: Mutex<State>,
@@ -55,9 +58,10 @@ impl Ready {
         }
     }
 
-    /// Whether a whole picture's plan of the same size, or a little more, fits into `budget` beside it.
-    fn leaves_as_much(&self, budget: u64) -> bool {
-        matches!(self, Self::Whole(_)) && self.device_bytes() <= budget / 9 * 4
+    /// Whether it may stay beside a plan of about the same size: a large picture takes so long that to plan anew is
+    /// nothing beside it, and its arena may be all the memory that there is.
+    fn may_stay(&self, budget: u64) -> bool {
+        matches!(self, Self::Whole(_)) && self.device_bytes() <= (budget / 9 * 4).min(LARGE)
     }
 }
 
@@ -127,7 +131,7 @@ impl Restorer {
 
     /// The pixels, restored, and how many are not finite. Threads may do it side by side: pictures of one size follow each
     /// other through one arena, the next one uploaded while the last comes back. Where the device has less memory than
-    /// the plan takes, the budget is halved, for good, and the picture begun again.
+    /// it takes, no second plan is kept from then on; then the budget is halved, for good; and the picture begun again.
     pub(super) fn on_device(
         &self,
         gpu: &Arc<Gpu>,
@@ -142,11 +146,12 @@ impl Restorer {
                     if tried.wanted > 1 || tried.beside =>
                 {
                     let mut state = self.kept.lock(|_| false);
-                    state.plans.clear();
-                    if tried.beside {
+                    // Unless another thread has met the same and done it.
+                    if tried.beside && state.roomy {
+                        state.plans.clear();
                         state.roomy = false;
-                    } else if state.budget >= tried.wanted {
-                        // Unless another thread has met the same and halved it.
+                    } else if !tried.beside && state.budget >= tried.wanted {
+                        state.plans.clear();
                         state.budget = tried.wanted / 2;
                         self.notice(&format!(
                             "the device has no room for {}: {reason}; going on with {} of its memory",
@@ -173,14 +178,19 @@ impl Restorer {
         tried: &mut Tried,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
-        let mut state = self.kept.lock(|state| state.plans.get(frame).is_some());
+        let mut state = self.kept.lock(|state| matches!(state.plans.get(frame), Some(Ready::Whole(_))));
         let State { budget, plans, roomy, .. } = &mut *state;
         if plans.get(frame).is_none() {
             // An old arena goes before the new one is made.
-            plans.make_room(frame, |turned| *roomy && turned.leaves_as_much(*budget));
+            plans.make_room(frame, |turned| *roomy && turned.may_stay(*budget));
             let taken: u64 = plans.iter().map(Ready::device_bytes).sum();
-            tried.beside = taken > 0;
-            let ready = self.make_ready(gpu, frame, *budget - taken, &mut tried.wanted)?;
+            let mut plan = self.plan(gpu, frame, *budget - taken);
+            if taken > 0 && !matches!(plan, Ok(Cut::Whole(_))) {
+                plans.clear();
+                plan = self.plan(gpu, frame, *budget);
+            }
+            tried.beside = plans.iter().count() > 0;
+            let ready = self.make_ready(gpu, frame, *budget, plan?, &mut tried.wanted)?;
             plans.keep(frame, ready);
         }
         tried.beside = plans.iter().count() > 1;
@@ -199,16 +209,30 @@ impl Restorer {
             let _state = state;
             session.launch(&[bytes(pixels)])
         };
-        Ok(whole(pixels, &flight?.land(progress)?))
+        let landed = flight.and_then(|flight| flight.land(progress));
+        // Before it counts as landed, so that who waits for that finds the arena's memory free.
+        drop(session);
+        Ok(whole(pixels, &landed?))
     }
 
-    fn make_ready(&self, gpu: &Arc<Gpu>, frame: Frame, budget: u64, wanted: &mut u64) -> Result<Ready, RestoreError> {
+    fn plan(&self, gpu: &Arc<Gpu>, frame: Frame, budget: u64) -> Result<Cut, RestoreError> {
         let graph = self.graph(frame)?;
         self.prepare(gpu, &graph)?;
         let target = target(gpu, false);
         let plan = compile_picture(&graph, self.precision(), target, frame)?;
         let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
-        match cut(plan, &graph, self.precision(), target, &room)? {
+        Ok(cut(plan, &graph, self.precision(), target, &room)?)
+    }
+
+    fn make_ready(
+        &self,
+        gpu: &Arc<Gpu>,
+        frame: Frame,
+        budget: u64,
+        plan: Cut,
+        wanted: &mut u64,
+    ) -> Result<Ready, RestoreError> {
+        match plan {
             Cut::Whole(plan) => {
                 *wanted = plan.device_bytes();
                 let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;

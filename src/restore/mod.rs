@@ -89,7 +89,7 @@ pub struct Options {
     /// A folder whose WGSL files replace the binary's.
     pub shaders: Option<PathBuf>,
     /// Bytes of memory for maps and weights at most; a picture that takes more is restored in bands on a device, and
-    /// refused by the CPU executor. None: what there is, found out by asking for it.
+    /// refused by the CPU executor, which counts maps alone. None: what there is, found out by asking for it.
     pub memory: Option<u64>,
     /// Whether a GPU's kernels are timed for a few seconds if they never were.
     pub tune: bool,

@@ -1,5 +1,5 @@
-//! The plans that are kept from picture to picture: that of the last size, and that of this size turned by a quarter, which
-//! a folder's upright pictures have beside the others, and `--tta` makes of each.
+//! The plans that are kept from picture to picture: that of the last size, and that of this size turned by a quarter,
+//! which a folder's upright pictures have beside the others, and `--tta` makes of each.
 
 use crate::compile::Frame;
 

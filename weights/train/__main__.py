@@ -23,6 +23,7 @@ def options(argv=None):
     a.add_argument("--batch", type=int, default=8, help="crops a step; 8 or more for the batch norms")
     a.add_argument("--rate", type=float, default=1.0, help="factor on the learning rate (below 1 to fine-tune)")
     a.add_argument("--spectrum", type=float, help="weight of the loss's Fourier half [0.1 for blur, else 0.02]")
+    a.add_argument("--full", action="store_true", help="judge the output of full size alone, the only one that is used in the end")
     a.add_argument("--freeze", type=float, default=FREEZE, help="part of the run until batch norms use their running statistics")
     a.add_argument("--out", default="runs/new", help="folder of the checkpoint; a run found there goes on")
     a.add_argument("--start", help="checkpoint or safetensors file whose weights a new run starts from")

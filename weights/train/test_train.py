@@ -128,6 +128,15 @@ def test_resuming_changes_no_bit():
         assert same(whole.ema, rest.ema)
 
 
+def test_a_run_may_be_judged_by_the_full_size_alone():
+    run = tiny("dehaze", "--full", "--muon")
+    before = {k: v.clone() for k, v in run.net.named_parameters()}
+    list(advance(run, 2))
+    still = {k for k, v in run.net.named_parameters() if torch.equal(v, before[k])}
+    side = {k for k in before if k.startswith("ConvsOut")}
+    assert side and side <= still and "Decoder.0.layers.0.main.0.main.0.weight" in before.keys() - still, still
+
+
 def test_batch_norms_freeze_and_follow():
     run = tiny()
     norm = run.net.Encoder[0].layers[0].main[1].dynas[0].bn

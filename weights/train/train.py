@@ -113,7 +113,7 @@ class Run:
             if state["options"]["task"] == self.options["task"]:
                 self.before = state["before"] + state["step"]
             return
-        if (then := state.get("recipe", RECIPE)) != RECIPE:
+        if (then := state.get("recipe", "unknown")) != RECIPE:
             raise SystemExit(f"{path} was trained by recipe {then}, and this is recipe {RECIPE}: begin a new run with --start")
         for key in self.SHAPE:
             then = state["options"].get(key, False)  # older files don't say what they had not
@@ -169,7 +169,8 @@ class Run:
         """The step's work on the device: its loss."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options["bf16"]):
             outputs = self.forward(degraded)
-        value = loss(outputs, wanted, self.options["spectrum"])
+        judged = outputs[-1:] if self.options["full"] else outputs
+        value = loss(judged, wanted, self.options["spectrum"])
         self.net.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
