@@ -1,7 +1,7 @@
 """A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry.
 
 Of several checkpoints the mean (Wortsman et al. 2022, arXiv 2203.05482): of runs that began where the first one did, or went
-on from it on its way.
+on from it on its way.  --halfway: the mean of that and the weights that the run began from.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from .data import looks
+from .evaluate import load, mean_score
 from .health import HIGHEST, largest
 from .network import SIDE_OUTPUTS, IRNeXt
 
@@ -48,10 +49,22 @@ def together(checkpoints):
     return first
 
 
-def export(checkpoints, out, quality, hardware, measured=None, lean=False):
+def halfway(state, start):
+    """Bring the averaged weights halfway back to those of the file `start`, which the run began from."""
+    begun = load(start).state_dict()
+    if any(value.shape != begun[name].shape for name, value in state["ema"].items()):
+        raise SystemExit(f"{start} is of another shape: the run did not begin from it")
+    for name, value in state["ema"].items():
+        if value.is_floating_point():
+            value.lerp_(begun[name], 0.5)
+
+
+def export(checkpoints, out, quality, hardware, measured=None, lean=False, start=None):
     """Write the fp16 weights to `out` and put their entry into manifest.toml beside it."""
     out = Path(out)
     state = together(checkpoints)
+    if start:
+        halfway(state, start)
     about = facts(state, hardware)
     net = IRNeXt(about["width"], about["blocks"], activation=about["activation"], mean=about["mean"])
     net.load_state_dict(state["ema"])
@@ -94,14 +107,13 @@ def main():
     args.add_argument("--quality", default="small")
     args.add_argument("--hardware", default="2 CPU cores")
     args.add_argument("--lean", action="store_true", help="leave out the outputs at quarter and half size, which only training needs")
+    args.add_argument("--halfway", metavar="START", help="the mean with the weights of this file, which the run began from")
     args.add_argument("--measure", nargs=2, metavar=("DEGRADED", "CLEAR"), help="PSNR and SSIM on these two folders")
     a = args.parse_args()
     how = a.checkpoints, a.out, a.quality, a.hardware
-    export(*how, lean=a.lean)
+    export(*how, lean=a.lean, start=a.halfway)
     if a.measure:
-        from .evaluate import load, mean_score
-
-        export(*how, mean_score(load(a.out), *a.measure), a.lean)
+        export(*how, mean_score(load(a.out), *a.measure), a.lean, a.halfway)
 
 
 if __name__ == "__main__":

@@ -287,6 +287,23 @@ def test_a_checkpoint_keeps_its_recipe():
             raise AssertionError("went on by another recipe")
 
 
+def test_a_run_may_be_exported_halfway_from_its_start():
+    with tempfile.TemporaryDirectory() as folder:
+        run, start = exported(folder)
+        list(advance(run, 20))
+        end, middle = (Path(folder) / f"{name}.safetensors" for name in ("end", "middle"))
+        run.save(Path(folder) / "checkpoint.pt")
+        for file, how in (end, {}), (middle, {"start": start}):
+            export([Path(folder) / "checkpoint.pt"], file, "tiny", "a test", **how)
+        first, last, between = (load(file).state_dict() for file in (start, end, middle))
+    apart = 0
+    for name, value in between.items():
+        if value.is_floating_point():
+            assert torch.allclose(value, (first[name] + last[name]) / 2, rtol=2e-3, atol=1e-5), name
+            apart = max(apart, float((first[name] - last[name]).abs().max()))
+    assert apart > 0.01
+
+
 def test_a_lean_export_is_the_network_without_its_side_outputs():
     with tempfile.TemporaryDirectory() as folder:
         run, file = exported(folder, lean=True)
