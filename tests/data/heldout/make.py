@@ -229,15 +229,31 @@ TASKS = {"dehaze": (dehaze, HAZE), "deblur": (deblur, SHAKE), "defocus": (defocu
          "desnow": (desnow, SNOW)}
 
 
+def varied(task, setting, rng):
+    """Another haze, another lens: 0.6 to 1.6 times the density and another airlight, 0.6 to 1.3 times the radius."""
+    if task == "dehaze":
+        beta, airlight = setting
+        beta = beta * np.exp(rng.uniform(-0.5, 0.5))
+        airlight = np.array(airlight) * rng.uniform(0.85, 1.08) * np.exp(rng.normal(0, 0.015, 3))
+        return beta, tuple(np.clip(airlight, 0, 1))
+    if task == "defocus":
+        largest, focus = setting
+        return float(np.round(largest * np.exp(rng.uniform(-0.5, 0.3)) * 4) / 4), focus
+    return setting  # shakes, streaks and flakes are drawn anew
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--seed", type=int, default=2024, help="of shakes, streaks and flakes; haze and defocus stay [2024]")
+    args.add_argument("--seed", type=int, default=2024, help="of shakes, streaks, flakes and the strengths of haze and defocus [2024]")
     args.add_argument("--out", type=Path, default=HERE, help="needed with another seed")
     a = args.parse_args()
     if a.seed != 2024 and a.out.resolve() == HERE.resolve():
         args.error("--seed: the benchmark in the tree stays as it is; say --out FOLDER")
     for number, (task, (spoil, names)) in enumerate(TASKS.items()):
+        other = np.random.default_rng([a.seed, 99])
         for name in names:
+            if a.seed != 2024:
+                names[name] = varied(task, names[name], other)
             rng = np.random.default_rng([a.seed, number, list(PHOTOS).index(name)])
             target = a.out / task / "target" / f"{name}.jpg"
             target.parent.mkdir(parents=True, exist_ok=True)
