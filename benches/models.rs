@@ -16,9 +16,9 @@ fn main() {
     divan::main();
 }
 
-/// Width 16, 2 blocks, the shape of most shipped models, on a square picture.
+/// Width 16, 3 blocks, the shape of most shipped models, on a square picture.
 fn network(side: usize) -> (Graph, FeatureMap<f32>) {
-    let model = random_model(Config::new(16, 2, Activation::Tanh, MeanKind::Global));
+    let model = random_model(Config::new(16, 3, Activation::Tanh, MeanKind::Global));
     let graph = optimise(&model.graph(side, side).expect("builds")).expect("fuses");
     let shape = graph.node(graph.inputs().next().expect("one input")).shape;
     (graph, FeatureMap { shape, data: vec![0.5; shape.values()] })

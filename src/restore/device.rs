@@ -189,7 +189,7 @@ impl Restorer {
                 plans.clear();
                 plan = self.plan(gpu, frame, *budget);
             }
-            tried.beside = plans.iter().count() > 0;
+            tried.beside = plans.iter().next().is_some();
             let ready = self.make_ready(gpu, frame, *budget, plan?, &mut tried.wanted)?;
             plans.keep(frame, ready);
         }
