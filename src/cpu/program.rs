@@ -8,6 +8,7 @@ use super::winograd::Winograd;
 use crate::graph::{Graph, Node, Op};
 use crate::reference::{self, ReferenceError};
 use crate::tensor::FeatureMap;
+use std::sync::Arc;
 
 /// A graph with its weights packed; runs any number of pictures of the graph's size.
 pub struct Program {
@@ -17,9 +18,9 @@ pub struct Program {
 
 /// How a node is computed.
 enum Step {
-    Winograd(Winograd),
-    Direct(Direct),
-    Transposed(Transposed),
+    Winograd(Arc<Winograd>),
+    Direct(Arc<Direct>),
+    Transposed(Arc<Transposed>),
     /// By the reference, into memory used again.
     Upsample,
     /// By the reference.
@@ -27,7 +28,8 @@ enum Step {
 }
 
 impl Program {
-    /// Packs the weights of `graph`.
+    /// Packs the weights of `graph`, but for those that another program has packed: the network for another size reads the
+    /// same ones.
     pub fn new(graph: &Graph) -> Self {
         let steps = graph.nodes.iter().map(|node| step(graph, node)).collect();
         Self { graph: graph.clone(), steps }
@@ -140,13 +142,43 @@ fn step(graph: &Graph, node: &Node) -> Step {
             let &[out, channels, ..] = weight.shape() else { unreachable!("inference checks the weight's rank") };
             let three = (conv.kernel, conv.stride, conv.padding) == (3, 1, 1);
             if three && Winograd::suits(channels, out, node.shape) {
-                Step::Winograd(Winograd::pack(weight))
+                Step::Winograd(weight.form("cpu winograd", Winograd::pack))
             } else {
-                Step::Direct(Direct::pack(weight, conv.stride, conv.padding))
+                let name = format!("cpu direct {} {}", conv.stride, conv.padding);
+                Step::Direct(weight.form(&name, |weight| Direct::pack(weight, conv.stride, conv.padding)))
             }
         }
-        Op::ConvTranspose2d(conv) => Step::Transposed(Transposed::pack(graph.tensor(conv.weight))),
+        Op::ConvTranspose2d(conv) => {
+            Step::Transposed(graph.tensor(conv.weight).form("cpu transposed", Transposed::pack))
+        }
         Op::UpsampleSum { .. } => Step::Upsample,
         _ => Step::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Conv2d, Epilogue};
+    use crate::tensor::{Shape, Tensor};
+
+    #[test]
+    fn sizes_share_packed_weights() {
+        let weight = Arc::new(Tensor::new([16, 16, 3, 3], vec![0.5; 16 * 16 * 9]).unwrap());
+        let program = |side: usize| {
+            let mut graph = Graph::new();
+            let input = graph.input("x", Shape::new(side, 2 * side, 16), false);
+            let weight = graph.weight("w", Arc::clone(&weight));
+            let (kernel, stride, padding, epilogue) = (3, 1, 1, Epilogue::default());
+            let op = Op::Conv2d(Conv2d { weight, bias: None, kernel, stride, padding, epilogue });
+            let node = graph.push("conv", op, &[input]).unwrap();
+            graph.output("y", node, false);
+            Program::new(&graph)
+        };
+        let [small, large, tiny] = [8, 12, 4].map(program);
+        match [&small, &large, &tiny].map(|program| &program.steps[1]) {
+            [Step::Winograd(a), Step::Winograd(b), Step::Direct(_)] => assert!(Arc::ptr_eq(a, b)),
+            _ => panic!("{:?}", [small, large, tiny].map(|program| program.how(1))),
+        }
     }
 }

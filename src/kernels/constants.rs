@@ -3,6 +3,7 @@
 use super::{Operand, storage};
 use crate::tensor::{Element, Tensor};
 use std::collections::HashMap;
+use std::ops::Deref;
 
 /// Bindings start at multiples of this, the largest alignment that WebGPU lets an adapter ask for.
 pub(crate) const ALIGNMENT: u64 = 256;
@@ -17,14 +18,18 @@ pub struct Constants {
 
 impl Constants {
     /// The constant of a name, made by `make` if it is new. The name says all that its bytes depend on.
-    pub fn get(&mut self, name: &str, make: impl FnOnce() -> Vec<u8>) -> Operand {
+    pub fn get<B>(&mut self, name: &str, make: impl FnOnce() -> B) -> Operand
+    where
+        B: Deref<Target: AsRef<[u8]>>,
+    {
         if let Some(&operand) = self.kept.get(name) {
             return operand;
         }
         let offset = self.bytes.len() as u64;
-        let mut bytes = make();
+        let made = make();
+        let bytes = made.as_ref();
         let size = bytes.len() as u64;
-        self.bytes.append(&mut bytes);
+        self.bytes.extend_from_slice(bytes);
         self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT as usize), 0);
         let operand = Operand::Constant { offset, size };
         self.kept.insert(name.into(), operand);

@@ -228,12 +228,11 @@ pub(super) fn record_with(
         end_tile: 0,
     };
     let element = lowering.element;
-    let plain = graph.tensor(conv.weight);
     let name = transform.as_ref().map_or("conv", |transform| &transform.name);
     let integers = transform.as_ref().and_then(|transform| transform.integers).filter(|_| element == Element::F16);
-    let weight = lowering.constants.get(&format!("{name} {} {sources:?} {element}", conv.weight.0), || {
-        let Some(transform) = &transform else { return pack_convolution(plain, &sources, false, element) };
-        let values = (transform.pack)(plain, &sources);
+    let weight = lowering.packed(conv.weight, &format!("{name} {sources:?} {element}"), |weight| {
+        let Some(transform) = &transform else { return pack_convolution(weight, &sources, false, element) };
+        let values = (transform.pack)(weight, &sources);
         match integers {
             Some(integers) => integer::pack(&values, integers.part(), integers.group),
             None => storage::encode_values(element, &values),

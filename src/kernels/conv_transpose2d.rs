@@ -47,8 +47,8 @@ pub(super) fn record(
         out_blocks: out.shape.blocks() as u32,
     };
     let element = out.element;
-    let weight = lowering.constants.get(&format!("transposed {} {element}", conv.weight.0), || {
-        pack_convolution(graph.tensor(conv.weight), &[x.channels], true, element)
+    let weight = lowering.packed(conv.weight, &format!("transposed {element}"), |weight| {
+        pack_convolution(weight, &[x.channels], true, element)
     });
     let mut bindings = vec![(1, lowering.input(node, 0)), (2, weight), (4, lowering.output(node))];
     if let Some(bias) = conv.bias {

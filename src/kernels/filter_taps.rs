@@ -127,7 +127,7 @@ fn recipe(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) -> Recipe {
         ..Params::zeroed()
     };
     let weight = lowering.constants.get(&format!("taps {}", taps.weight.0), || {
-        graph.tensor(taps.weight).data().chunks(shape.channels).flat_map(pack_channels).collect()
+        graph.tensor(taps.weight).data().chunks(shape.channels).flat_map(pack_channels).collect::<Vec<u8>>()
     });
     let flops = 2 * graph.tensor(taps.weight).data().len() as u64;
     let mut bindings = vec![(6, weight), (7, lowering.channels(taps.bias))];

@@ -41,7 +41,7 @@ pub fn normalise(
 ) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let affine = lowering.constants.get(&format!("affine {} {}", weight.0, bias.0), || {
-        [weight, bias].iter().flat_map(|&id| pack_channels(graph.tensor(id).data())).collect()
+        [weight, bias].iter().flat_map(|&id| pack_channels(graph.tensor(id).data())).collect::<Vec<u8>>()
     });
     let count = out.shape.stored_values() as u64 / 4;
     let (workgroups, row) = wrapped(count, lowering.target.max_workgroups);

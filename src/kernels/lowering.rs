@@ -5,7 +5,7 @@ use super::filter_taps::Recipe;
 use super::global_mean::Parts;
 use crate::gpu::{Matrices, Preferences, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
-use crate::tensor::{Element, Shape};
+use crate::tensor::{Element, Shape, Tensor};
 use std::collections::HashMap;
 
 /// A buffer of the arena, not yet placed.
@@ -178,6 +178,12 @@ impl<'a> Lowering<'a> {
         Operand::Buffer(self.map(node))
     }
 
+    /// A weight as `make` packs it, which the next plan finds packed. The name says all that it depends on but the weight.
+    pub fn packed(&mut self, id: WeightId, name: &str, make: impl FnOnce(&Tensor) -> Vec<u8>) -> Operand {
+        let graph = self.graph;
+        self.constants.get(&format!("{name} {}", id.0), || graph.tensor(id).form(name, make))
+    }
+
     /// A weight as channels in f32.
     pub fn channels(&mut self, id: WeightId) -> Operand {
         let graph = self.graph;
@@ -234,4 +240,33 @@ pub(crate) fn groups_of(count: usize, max_workgroups: u32) -> [u32; 2] {
     // A limit so large that a row would overflow its own count is cut to WebGPU's.
     let across = count.min(max_workgroups.min(65535) as usize).max(1);
     [across as u32, count.div_ceil(across) as u32]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_weight_is_packed_once_for_all_plans() {
+        let tensor = Arc::new(Tensor::new([2], vec![1.0, 2.0]).unwrap());
+        let mut made = 0;
+        for _ in 0..2 {
+            let mut graph = Graph::new();
+            let id = graph.weight("w", Arc::clone(&tensor));
+            let mut lowering = Lowering::new(&graph, Element::F32, Target::default());
+            let mut pack = |name: &str| {
+                lowering.packed(id, name, |weight| {
+                    made += 1;
+                    bytemuck::cast_slice(weight.data()).to_vec()
+                })
+            };
+            assert_eq!(
+                [pack("a"), pack("a"), pack("b")],
+                [0, 0, 256].map(|offset| Operand::Constant { offset, size: 8 })
+            );
+            assert_eq!(lowering.constants.bytes[..8], lowering.constants.bytes[256..264]);
+        }
+        assert_eq!(made, 2, "one for each name");
+    }
 }

@@ -56,8 +56,8 @@ pub fn lower(lowering: &mut Lowering, first: NodeId, second: NodeId) {
     let element = lowering.element;
     let mut weight = |conv: &Conv2d, channels: usize| {
         let sources = [channels];
-        lowering.constants.get(&format!("conv {} {sources:?} {element}", conv.weight.0), || {
-            pack_convolution(graph.tensor(conv.weight), &sources, false, element)
+        lowering.packed(conv.weight, &format!("conv {sources:?} {element}"), |weight| {
+            pack_convolution(weight, &sources, false, element)
         })
     };
     let weights = [weight(before, end.shape.channels), weight(conv, start.shape.channels)];

@@ -1,5 +1,8 @@
 //! A dense tensor of any rank, row-major: weights, checkpoints, golden vectors.
 
+use super::forms::Forms;
+use std::any::Any;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The number of values does not fit the shape.
@@ -19,6 +22,7 @@ pub struct ShapeMismatch {
 pub struct Tensor {
     shape: Vec<usize>,
     data: Vec<f32>,
+    forms: Forms,
 }
 
 impl Tensor {
@@ -32,7 +36,7 @@ impl Tensor {
         if expected != data.len() {
             return Err(ShapeMismatch { shape, expected, found: data.len() });
         }
-        Ok(Self { shape, data })
+        Ok(Self { shape, data, forms: Forms::default() })
     }
 
     /// The length of every axis, outermost first.
@@ -43,6 +47,11 @@ impl Tensor {
     /// The values, last axis contiguous.
     pub fn data(&self) -> &[f32] {
         &self.data
+    }
+
+    /// What `make` makes of it, kept as long as the tensor is. The name says all that it depends on but the tensor.
+    pub fn form<T: Any + Send + Sync>(&self, name: &str, make: impl FnOnce(&Self) -> T) -> Arc<T> {
+        self.forms.get(name, || make(self))
     }
 
     /// The values, taken out.

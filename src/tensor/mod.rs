@@ -5,6 +5,7 @@ mod element;
 mod erf;
 mod feature_map;
 pub mod file;
+mod forms;
 mod whole_file;
 mod wide;
 
