@@ -153,7 +153,7 @@ fn restorer(gpu: &Arc<Gpu>, memory: Option<u64>) -> (Restorer, Arc<Mutex<Vec<Str
     (restorer.with_notice(move |line| heard.lock().expect("no panic").push(line.into())), notices)
 }
 
-/// A photograph in bands, within its budget to the byte, after saying what that takes.
+/// A photograph in bands, within its budget to the byte, after saying what that takes; once for each size.
 #[test]
 fn a_photo_within_a_budget() {
     let gpu = fresh();
@@ -163,10 +163,12 @@ fn a_photo_within_a_budget() {
     let gpu = fresh();
     let budget = 3 << 20;
     gpu.memory.set_budget(budget);
-    let (banded, notices) = restorer(&gpu, Some(budget));
-    let banded = banded.restore(&photo()).expect("restores");
+    let (restorer, notices) = restorer(&gpu, Some(budget));
+    let banded = restorer.restore(&photo()).expect("restores");
+    let upright = Photo::from(photo().to_dynamic_image().rotate90());
+    [&upright, &photo()].map(|photo| restorer.restore(photo).expect("restores"));
     let notices = notices.lock().expect("no panic").clone();
-    assert!(notices.len() == 1 && notices[0].contains("bands") && notices[0].contains("arena"), "{notices:?}");
+    assert!(notices.len() == 2 && notices[0].contains("bands") && notices[0].contains("arena"), "{notices:?}");
     assert!(gpu.memory.peak() <= budget && gpu.memory.buffers() == 0, "{:?}", gpu.memory);
     for (a, b) in eight(&banded).iter().zip(eight(&whole)) {
         assert!(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1) && a[3] == b[3], "{a:?} {b:?}");

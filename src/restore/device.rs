@@ -11,7 +11,7 @@ use crate::run::{Bands, RunError, Session, target};
 use crate::tensor::Element;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The side of the picture whose time tells how long a large one takes.
 const TRIAL: usize = 256;
@@ -240,8 +240,12 @@ impl Restorer {
                 Ok(Ready::Whole(Arc::new(session)))
             }
             Cut::Bands(plan) => {
-                let time = |pace| Duration::from_secs_f64(plan.estimate().flops as f64 / pace);
-                self.notice(&describe(frame, &plan, self.pace(gpu, budget).map(time)));
+                let line = describe(frame, &plan);
+                // Once: a folder may come back to it again and again.
+                if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
+                    let flops = plan.estimate().flops as f64;
+                    self.notice(&(line + &self.pace(gpu, budget).map_or_else(String::new, |pace| time(flops / pace))));
+                }
                 Ok(Ready::Bands(Bands::new(Arc::clone(gpu), Arc::new(plan))))
             }
         }
@@ -318,20 +322,18 @@ fn in_bands(
     Ok((restored.pixels, restored.not_finite))
 }
 
+/// What a trial says of the time, to two digits: it knows no more.
+fn time(seconds: f64) -> String {
+    let (count, unit) = if seconds < 100.0 { (seconds, "s") } else { (seconds / 60.0, "minutes") };
+    format!("; about {count:.0} {unit} by a trial of {TRIAL}x{TRIAL} pixels")
+}
+
 /// The plan in one line.
-fn describe(frame: Frame, plan: &BandPlan, time: Option<Duration>) -> String {
+fn describe(frame: Frame, plan: &BandPlan) -> String {
     let estimate = plan.estimate();
-    let time = time.map_or_else(String::new, |time| {
-        // To two digits: a trial knows no more.
-        let (seconds, unit) = match time.as_secs_f64() {
-            seconds if seconds < 100.0 => (seconds, "s"),
-            seconds => (seconds / 60.0, "minutes"),
-        };
-        format!("; about {seconds:.0} {unit} by a trial of {TRIAL}x{TRIAL} pixels")
-    });
     format!(
         "{}x{} pixels are too much for the device in one piece: {} bands in {} groups of layers; {} of device memory (arena {}, \
-         at least {}), {} of this machine's; {:.2} TFLOP ({} % of it twice), {} moved{time}",
+         at least {}), {} of this machine's; {:.2} TFLOP ({} % of it twice), {} moved",
         frame.width,
         frame.height,
         estimate.bands,

@@ -20,6 +20,7 @@ use crate::model::network::BuildError;
 use crate::photo::{Photo, Pixels};
 use crate::run::{self, RunError, target};
 use crate::tensor::Element;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -165,6 +166,8 @@ pub struct Restorer {
     memory: Option<u64>,
     kept: device::Kept,
     program: cpu::Kept,
+    /// Plans in bands that were told of.
+    told: Mutex<HashSet<String>>,
     notice: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -185,8 +188,8 @@ impl Restorer {
     pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
         let kept = device::Kept::new(options.memory);
         let Options { precision, tune, memory, .. } = *options;
-        let (wide, program) = (AtomicBool::default(), Mutex::default());
-        Self { model, executor, precision, wide, tune, memory, kept, program, notice: Box::new(|_| ()) }
+        let (wide, program, told) = (AtomicBool::default(), Mutex::default(), Mutex::default());
+        Self { model, executor, precision, wide, tune, memory, kept, program, told, notice: Box::new(|_| ()) }
     }
 
     /// Tells `notice`, in a line, what a user should know before or while a picture is restored: that it is taken in
