@@ -26,6 +26,8 @@ def options(argv=None):
     a.add_argument("--full", action="store_true", help="judge the output of full size alone, the only one that is used in the end")
     a.add_argument("--freeze", type=float, default=FREEZE, help="part of the run until batch norms use their running statistics")
     a.add_argument("--out", default="runs/new", help="folder of the checkpoint; a run found there goes on")
+    a.add_argument("--keep", type=int, default=0, metavar="N",
+                   help="keep N checkpoints of the way besides, at-PERCENT.pt, evenly apart: export takes their mean")
     a.add_argument("--start", help="checkpoint or safetensors file whose weights a new run starts from")
     a.add_argument("--revive", action="store_true", help="with --start: bring filters that stand still back to where they learn")
     a.add_argument("--cache", help="folder where drawn scenes are kept, for several runs to share")

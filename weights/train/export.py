@@ -1,7 +1,7 @@
 """A training checkpoint's averaged weights, as the safetensors file that is shipped and its manifest entry.
 
-Of several checkpoints the mean (Wortsman et al. 2022, arXiv 2203.05482): of runs that began where the first one did, or went
-on from it on its way.  --halfway: the mean of that and the weights that the run began from.
+Of several checkpoints the mean (Wortsman et al. 2022, arXiv 2203.05482): of one run on its way (--keep), of runs that began
+where the first one did, or went on from it on its way.  --halfway: the mean of that and the weights that the run began from.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def facts(state, hardware):
 
 
 def together(checkpoints):
-    """What a checkpoint holds; of several, the mean of the weights and the sum of the steps."""
+    """What a checkpoint holds; of several, the mean of the weights and the sum of their runs' steps."""
     first, *others = (torch.load(path, map_location="cpu", weights_only=False) for path in checkpoints)
     for state in others:
         if state.get("recipe") != first.get("recipe"):
@@ -42,7 +42,11 @@ def together(checkpoints):
             raise SystemExit(f"these runs differ in {', '.join(ALIKE)}: their mean would be no network")
         if not 0 <= state["before"] - first["before"] <= first["step"]:
             raise SystemExit("these runs began neither where the first did nor along its way: their mean would be no network")
-    first["step"] += sum(state["step"] for state in others)
+    steps = {}
+    for state in first, *others:
+        run = state["options"]["seed"], state["before"]
+        steps[run] = max(state["step"], steps.get(run, 0))
+    first["step"] = sum(steps.values())
     for name, value in first["ema"].items():
         if value.is_floating_point():
             first["ema"][name] = torch.stack([value, *(state["ema"][name] for state in others)]).mean(0)

@@ -1,7 +1,9 @@
 """A smoke test of the recipe, about two minutes on one core: from weights/, `python -m train.test_train` (or pytest)."""
 
 import tempfile
+from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from .evaluate import load, ssim
 from .export import export, together
 from .muon import orthogonal
 from .network import IRNeXt, between
-from .train import Run, loss
+from .train import Run, loss, train
 from .widen import widen
 
 TINY = ["--width", "8", "--blocks", "1", "--steps", "24", "--freeze", "0.5", "--seed", "3", "--rate", "10"]
@@ -330,7 +332,7 @@ def refusal(paths):
 
 
 def test_of_several_runs_the_mean_is_exported():
-    runs = tiny(), tiny()
+    runs = tiny(), tiny("dehaze", "--seed", "4")
     list(advance(runs[0], 1))
     list(advance(runs[1], 3))
     with tempfile.TemporaryDirectory() as folder:
@@ -350,6 +352,23 @@ def test_of_several_runs_the_mean_is_exported():
         if value.is_floating_point():
             assert torch.equal(value, (a + b) / 2), name
     assert not same(runs[0].ema, runs[1].ema)
+
+
+def test_a_run_keeps_checkpoints_of_its_way():
+    source = batches()
+    steps = (source.draw(step, POOL) for step in count())
+    with tempfile.TemporaryDirectory() as folder, patch("train.train.loader", lambda *_, **__: steps):
+        begin = options(["--task", "dehaze", *TINY, "--steps", "6", "--keep", "3", "--out", folder])
+        run = train(begin, report=lambda _: None)
+        paths = sorted(Path(folder).glob("at-*.pt"))
+        states = [torch.load(path, weights_only=False) for path in paths]
+        whole = together(paths)
+    assert [path.name for path in paths] == ["at-033.pt", "at-066.pt", "at-100.pt"]
+    assert [state["step"] for state in states] == [2, 4, 6] and whole["step"] == 6, "one run's steps count once"
+    for name, value in run.ema.state_dict().items():
+        if value.is_floating_point():
+            assert torch.equal(states[-1]["ema"][name], value), name
+            assert torch.allclose(whole["ema"][name], sum(state["ema"][name] for state in states) / 3), name
 
 
 def test_the_full_size_commands_train_and_resume():
