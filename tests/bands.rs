@@ -166,7 +166,9 @@ fn a_photo_within_a_budget() {
     let (restorer, notices) = restorer(&gpu, Some(budget));
     let banded = restorer.restore(&photo()).expect("restores");
     let upright = Photo::from(photo().to_dynamic_image().rotate90());
-    [&upright, &photo()].map(|photo| restorer.restore(photo).expect("restores"));
+    for photo in [&upright, &photo()] {
+        restorer.restore(photo).expect("restores");
+    }
     let notices = notices.lock().expect("no panic").clone();
     assert!(notices.len() == 2 && notices[0].contains("bands") && notices[0].contains("arena"), "{notices:?}");
     assert!(gpu.memory.peak() <= budget && gpu.memory.buffers() == 0, "{:?}", gpu.memory);

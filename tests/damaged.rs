@@ -68,6 +68,34 @@ fn a_progressive_jpeg_without_its_last_scans_is_told() {
     assert_eq!(decode(&coarse).unwrap().warnings, [Warning::Coarse]);
 }
 
+/// Three components in the frame, and one in its scans: green, if it were shown.
+#[test]
+fn a_jpeg_without_one_of_its_components_is_an_error() {
+    let bytes = sample(40, 40, Layout::Rgb, 8).encode(Format::Jpeg, 95).unwrap();
+    let scan = bytes.windows(4).position(|header| header == [0xff, 0xda, 0, 12]).unwrap();
+    let one = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0];
+    let lightness = [&bytes[..scan], &one, &bytes[scan + 14..]].concat();
+    assert!(matches!(decode(&lightness), Err(PhotoError::Truncated { format: Format::Jpeg, .. })));
+}
+
+#[test]
+fn what_jpegs_hold_besides_is_told() {
+    let bytes = sample(16, 16, Layout::Rgb, 8).encode(Format::Jpeg, 95).unwrap();
+    let with = |marker: u8, content: &[u8]| {
+        let segment = [&[0xff, marker][..], &(content.len() as u16 + 2).to_be_bytes(), content].concat();
+        decode(&[&bytes[..2], &segment[..], &segment, &bytes[2..]].concat()).unwrap().warnings
+    };
+    assert_eq!(
+        with(0xe1, b"http://ns.adobe.com/xmp/extension/\x000123456789abcdef0123456789abcdef\0\0\0\x02\0\0\0\0<>"),
+        [Warning::XmpCut]
+    );
+    assert_eq!(with(0xe2, b"MPF\0II*\0"), [Warning::FirstPageOnly]);
+    assert_eq!(with(0xed, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\0"), [Warning::IptcDropped]);
+    assert_eq!(with(0xed, b"Photoshop 3.0\x008BIM\x03\xed\0\0\0\0\0\0"), []);
+    // The second of three parts.
+    assert_eq!(with(0xe2, b"ICC_PROFILE\0\x02\x03..."), [Warning::ProfileDropped]);
+}
+
 #[test]
 fn stray_bytes_in_a_jpeg_are_told() {
     let bytes = sample(16, 16, Layout::Rgb, 8).encode(Format::Jpeg, 95).unwrap();
@@ -87,6 +115,12 @@ fn bombs_are_refused_by_name_before_unpacking() {
     let error = Photo::decode(&bytes, &Limits { max_pixels: 1599 }).unwrap_err();
     assert!(error.to_string().contains("40 x 40"), "{error}");
     assert!(Photo::decode(&bytes, &Limits { max_pixels: 1600 }).is_ok());
+    // Larger than any row there is room for.
+    let mut bytes = bytes;
+    bytes[16..20].copy_from_slice(&i32::MAX.to_be_bytes());
+    let sum = crc(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&sum);
+    assert!(matches!(decode(&bytes), Err(PhotoError::TooLarge { height: 40, .. })));
 }
 
 #[test]
@@ -106,7 +140,7 @@ fn what_is_no_still_picture_is_said_to_be_something_else() {
     let float = DynamicImage::new_rgb32f(4, 4);
     let mut tiff = std::io::Cursor::new(Vec::new());
     float.write_to(&mut tiff, image::ImageFormat::Tiff).unwrap();
-    assert!(told(tiff.get_ref()).contains("floating-point"));
+    assert!(told(tiff.get_ref()).contains("32 bits"));
     let path = Path::new("no/such/picture.png");
     assert!(Photo::open(path, &Limits::default()).unwrap_err().to_string().starts_with("no/such/picture.png: "));
 }
@@ -116,6 +150,7 @@ fn sizes_a_format_cannot_hold_are_refused() {
     let photo = Photo::from(DynamicImage::new_luma8(70_000, 1));
     assert!(matches!(photo.encode(Format::Jpeg, 95), Err(PhotoError::TooLong { most: 65535, .. })));
     assert!(matches!(photo.encode(Format::WebP, 95), Err(PhotoError::TooLong { .. })));
+    assert!(matches!(photo.encode(Format::Bmp, 95), Err(PhotoError::TooLong { most: 65535, .. })));
     assert_eq!(decode(&photo.encode(Format::Png, 95).unwrap()).unwrap().width, 70_000);
     let photo = Photo::from(DynamicImage::new_luma8(16_383, 1));
     assert_eq!(decode(&photo.encode(Format::WebP, 95).unwrap()).unwrap().width, 16_383);

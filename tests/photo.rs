@@ -58,7 +58,7 @@ fn every_format_depth_and_layout_comes_back() {
                     assert_eq!(again.pixels, photo.pixels, "{case}");
                 }
                 let kept = match (format, layout) {
-                    (Format::WebP | Format::Bmp, Layout::Grey) => Layout::Rgb,
+                    (Format::WebP, Layout::Grey) => Layout::Rgb,
                     (Format::WebP | Format::Tiff, Layout::GreyAlpha) => Layout::Rgba,
                     (_, layout) => layout,
                 };
@@ -292,10 +292,6 @@ fn jpegs_decode_as_elsewhere() {
 #[test]
 fn small_palettes_and_bits_are_widened() {
     // One-bit grey, 8 by 1, black and white by turns, in one stored deflate block.
-    let chunk = |name: &[u8], data: &[u8]| {
-        let body = [name, data].concat();
-        [&(data.len() as u32).to_be_bytes()[..], &body, &crc(&body)].concat()
-    };
     let header = [&8u32.to_be_bytes()[..], &1u32.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
     let data = [&[0x78, 1, 1, 2, 0, 0xfd, 0xff, 0, 0xaa][..], &0x00ac_00abu32.to_be_bytes()].concat();
     let png =
@@ -356,4 +352,72 @@ fn permissions_are_an_ordinary_files() {
     assert_eq!(fs::read(&path).unwrap(), b"three");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(names(root.path()), ["a.png", "link.png", "ordinary"]);
+}
+
+/// TIFF says whether colours are multiplied by alpha; those that are come out as they were before.
+#[test]
+fn a_tiff_s_alpha_means_what_it_says() {
+    for bits in [8, 16] {
+        let photo = sample(20, 20, Layout::Rgba, bits);
+        let mut bytes = photo.encode(Format::Tiff, 95).unwrap();
+        // ExtraSamples, one short: straight alpha.
+        let tag = bytes.windows(10).position(|entry| entry == [0x52, 1, 3, 0, 1, 0, 0, 0, 2, 0]).expect("is written");
+        assert_eq!(decode(&bytes).unwrap().pixels, photo.pixels);
+        bytes[tag + 8] = 1;
+        let (Pixels::Eight(found), Pixels::Eight(own)) =
+            (decode(&bytes).unwrap().pixels.to_eight(), photo.pixels.to_eight())
+        else {
+            panic!("eight bits")
+        };
+        for (found, own) in found.iter().zip(own) {
+            let alpha = u32::from(own[3]);
+            for (found, own) in found[..3].iter().zip(own) {
+                let wanted = (u32::from(own) * 255).checked_div(alpha).unwrap_or(0).min(255);
+                // The eighth bit of 16 moves it by half a step of alpha.
+                assert!(alpha < 64 || u32::from(*found).abs_diff(wanted) <= 4, "{found} {wanted} {alpha}");
+            }
+            assert_eq!(found[3], own[3]);
+        }
+    }
+}
+
+#[test]
+fn a_grey_bmp_stays_grey() {
+    let photo = sample(20, 20, Layout::Grey, 8);
+    let again = decode(&photo.encode(Format::Bmp, 95).unwrap()).unwrap();
+    assert_eq!((again.layout, again.pixels), (Layout::Grey, photo.pixels));
+    assert_eq!(decode(&sample(20, 20, Layout::Rgb, 8).encode(Format::Bmp, 95).unwrap()).unwrap().layout, Layout::Rgb);
+}
+
+/// A chunk with its length and check sum.
+fn chunk(name: &[u8], data: &[u8]) -> Vec<u8> {
+    let body = [name, data].concat();
+    [&(data.len() as u32).to_be_bytes()[..], &body, &crc(&body)].concat()
+}
+
+#[test]
+fn exif_and_xmp_behind_the_picture_are_kept() {
+    let photo = sample(9, 7, Layout::Rgb, 8);
+    let file = photo.encode(Format::Png, 95).unwrap();
+    let end = file.len() - 12;
+    let xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>";
+    let packet = chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", &xmp[..]].concat());
+    let found = decode(&[&file[..end], &chunk(b"eXIf", &exif(6, true))[..], &packet, &file[end..]].concat()).unwrap();
+    assert_eq!((found.width, found.height), (photo.height, photo.width), "turned");
+    assert_eq!((found.xmp.as_deref(), found.warnings.as_slice()), (Some(&xmp[..]), &[][..]));
+    assert!(found.exif.is_some());
+}
+
+#[test]
+fn how_colours_are_coded_is_told_where_it_is_not_heeded() {
+    let file = sample(9, 7, Layout::Rgb, 8).encode(Format::Png, 95).unwrap();
+    let with = |chunks: &[Vec<u8>]| decode(&[&file[..33], &chunks.concat(), &file[33..]].concat()).unwrap().warnings;
+    let gamma = |gamma: u32| chunk(b"gAMA", &gamma.to_be_bytes());
+    let primaries = |numbers: [u32; 8]| chunk(b"cHRM", &numbers.map(u32::to_be_bytes).concat());
+    let srgb = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
+    let adobe = [31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000];
+    assert_eq!(with(&[gamma(45455), primaries(srgb)]), []);
+    assert_eq!(with(&[gamma(100_000)]), [Warning::Gamma("1.000".into())]);
+    assert_eq!(with(&[primaries(adobe)]), [Warning::Primaries]);
+    assert_eq!(with(&[gamma(100_000), primaries(adobe), chunk(b"sRGB", &[0])]), [], "which is said to count");
 }

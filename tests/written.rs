@@ -210,6 +210,29 @@ fn a_picture_and_its_comparison_are_both_there_or_neither() {
     assert_eq!(names(&root.path().join("c")), ["a.png"]);
 }
 
+/// Started by `nohup`, it goes on when its terminal is gone.
+#[cfg(unix)]
+#[test]
+fn a_run_lives_on_without_its_terminal() {
+    use std::io::Write;
+    let root = folder();
+    save(&root.path().join("a.png"), 40, 30);
+    for ignored in [true, false] {
+        let mut shell = Command::new("sh");
+        let trap = if ignored { "trap '' HUP; exec \"$@\"" } else { "exec \"$@\"" };
+        shell.args(["-c", trap, "sh", env!("CARGO_BIN_EXE_irnext"), "restore", "-", "-o", "b.png", "--device", "cpu"]);
+        let mut running = shell.current_dir(root.path()).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        Command::new("kill").args(["-HUP", &running.id().to_string()]).status().expect("starts");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        // Whoever is gone takes nothing.
+        let _ = running.stdin.take().unwrap().write_all(&fs::read(root.path().join("a.png")).unwrap());
+        let ended = running.wait().unwrap();
+        assert_eq!((ended.success(), root.path().join("b.png").exists()), (ignored, ignored), "{ended}");
+        let _ = fs::remove_file(root.path().join("b.png"));
+    }
+}
+
 /// Ctrl-C at any moment of writing a file that isn't a picture: it is whole, or not there, and nothing is left beside it.
 #[test]
 fn an_interrupted_conversion_leaves_nothing() {

@@ -4,6 +4,8 @@
 pub use super::files_error::FilesError;
 pub use super::inputs::Input;
 use super::inputs::{Found, Met, exists, find, names_a_picture};
+pub use super::naming::Naming;
+use super::naming::{ends_in, named, with_suffix};
 use super::written::in_a_folder;
 use crate::photo::Format;
 use std::collections::{HashMap, HashSet};
@@ -22,21 +24,6 @@ pub struct Job {
     pub format: Format,
     /// Where a picture of before and after goes, in the same format.
     pub comparison: Option<PathBuf>,
-}
-
-/// How outputs are named, and what happens to those that are there already.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Naming {
-    /// Outputs that exist may be replaced.
-    pub overwrite: bool,
-    /// Pictures whose outputs exist are left out.
-    pub skip_existing: bool,
-    /// The format of all outputs, which then have its extension.
-    pub format: Option<Format>,
-    /// What is put behind each name, before its extension. Without an OUT, the outputs lie beside the inputs.
-    pub suffix: Option<String>,
-    /// Every output has a picture of before and after beside it.
-    pub comparisons: bool,
 }
 
 /// Where a picture goes.
@@ -99,22 +86,9 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
         }
         (Some(out), ..) => {
             let jobs = into_path(&found, out, naming)?;
-            let folders: HashSet<PathBuf> = jobs
-                .iter()
-                .filter_map(|job| match &job.output {
-                    Output::Path(path) => Some(resolved(path.parent()?)),
-                    Output::Stdout => None,
-                })
-                .collect();
-            let made_before = |found: &Found| match (&naming.suffix, &found.input) {
-                (Some(suffix), Input::Path(path)) => {
-                    let among_outputs = path.parent().is_some_and(|folder| folders.contains(&resolved(folder)));
-                    found.from_folder && ends_in(&found.place, suffix) && among_outputs
-                }
-                _ => false,
-            };
+            let made_before = made_before(&jobs, naming);
             // What an earlier run left among the inputs is no input.
-            if found.iter().any(made_before) {
+            if found.iter().any(&made_before) {
                 found.retain(|found| !made_before(found));
                 into_path(&found, out, naming)?
             } else {
@@ -125,6 +99,34 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
     check(&jobs, naming)?;
     let (done, jobs) = jobs.into_iter().partition(|job| naming.skip_existing && is_done(job));
     Ok(Plan { jobs, warnings, unread, done })
+}
+
+/// Tells, of what was found in folders, what an earlier run with this naming has left there by its name.
+fn made_before(jobs: &[Job], naming: &Naming) -> impl Fn(&Found) -> bool + use<> {
+    let outputs = || {
+        jobs.iter().filter_map(|job| match &job.output {
+            Output::Path(path) => Some((job, path)),
+            Output::Stdout => None,
+        })
+    };
+    let folders: HashSet<PathBuf> = outputs().filter_map(|(_, path)| Some(resolved(path.parent()?))).collect();
+    // In another format, beside the inputs. Nothing is written over where what is there is skipped, so this may err.
+    let in_another_format = naming.skip_existing && naming.format.is_some();
+    let of_another = |(job, output): (&Job, &PathBuf)| match &job.input {
+        Input::Path(input) if in_another_format => Some(resolved(output)).filter(|output| *output != resolved(input)),
+        _ => None,
+    };
+    let converted: HashSet<PathBuf> = outputs().filter_map(of_another).collect();
+    let suffix = naming.suffix.clone();
+    move |found| match (&suffix, &found.input) {
+        _ if !found.from_folder => false,
+        (Some(suffix), Input::Path(path)) => {
+            let among_outputs = path.parent().is_some_and(|folder| folders.contains(&resolved(folder)));
+            ends_in(&found.place, suffix) && among_outputs
+        }
+        (None, Input::Path(path)) => !converted.is_empty() && converted.contains(&resolved(path)),
+        (_, Input::Stdin) => false,
+    }
 }
 
 /// Whether everything that the job makes is there.
@@ -192,35 +194,6 @@ fn beside(found: &[Found], naming: &Naming) -> Vec<Job> {
         job(found, named(&place, naming), naming)
     })
     .collect()
-}
-
-/// A place with the suffix and the extension that all outputs get.
-fn named(place: &Path, naming: &Naming) -> PathBuf {
-    let place = match &naming.suffix {
-        Some(suffix) => with_suffix(place, suffix),
-        None => place.to_owned(),
-    };
-    match naming.format {
-        Some(format) if Format::from_path(&place) != Some(format) => place.with_extension(format.extension()),
-        _ => place,
-    }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(suffix);
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
-}
-
-/// Whether it is, by its name, the result of a run with this suffix.
-fn ends_in(path: &Path, suffix: &str) -> bool {
-    let of_a_comparison = format!("{suffix}.before-after");
-    let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
-    stem.ends_with(suffix.as_bytes()) || stem.ends_with(of_a_comparison.as_bytes())
 }
 
 fn check(jobs: &[Job], naming: &Naming) -> Result<(), FilesError> {
@@ -420,6 +393,21 @@ mod tests {
         let plan = plan(&[at(&root, "in")], Some(&at(&root, "out")), &naming).unwrap();
         assert_eq!((plan.done.len(), plan.jobs.len()), (1, 1));
         assert_eq!(plan.jobs[0].output, Output::Path(at(&root, "out/b.png")));
+    }
+
+    #[test]
+    fn a_folder_is_resumed_in_another_format() {
+        let root = folder(&["in/a.png", "in/a.webp", "in/b.png", "in/c.webp"]);
+        let naming = Naming { format: Some(Format::WebP), ..Naming::default() };
+        let plan = |naming: &Naming| plan(&[at(&root, "in")], Some(&at(&root, "in")), naming);
+        // Whose `a.webp` and `c.webp` are, nobody knows.
+        assert!(matches!(plan(&naming), Err(FilesError::OverInput { .. })));
+        assert!(matches!(plan(&Naming { overwrite: true, ..naming.clone() }), Err(FilesError::OverInput { .. })));
+        fs::remove_file(at(&root, "in/c.webp")).unwrap();
+        let plan = plan(&Naming { skip_existing: true, ..naming }).unwrap();
+        let outputs = |jobs: &[Job]| jobs.iter().map(|job| job.output.clone()).collect::<Vec<_>>();
+        assert_eq!(outputs(&plan.done), [Output::Path(at(&root, "in/a.webp"))]);
+        assert_eq!(outputs(&plan.jobs), [Output::Path(at(&root, "in/b.webp"))]);
     }
 
     #[test]

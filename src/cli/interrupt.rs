@@ -11,12 +11,14 @@ type Farewell = Box<dyn Fn() + Send>;
 
 static FAREWELL: Mutex<Option<Farewell>> = Mutex::new(None);
 
-/// From here on Ctrl-C, and a request to terminate, end the program with exit code 130. A file that takes more than five
-/// seconds to be written, say to a network that is gone, is given up: under its name there is nothing then.
+/// From here on Ctrl-C, a request to terminate, and a terminal that goes (but under `nohup`), end the program with exit
+/// code 130. A file that takes more than five seconds to be written, say to a network that is gone, is given up: under its
+/// name there is nothing then.
 ///
 /// # Errors
 /// When the system doesn't let signals be handled.
 pub(super) fn listen() -> Result<(), Failure> {
+    let keep_ignoring = hang_ups_are_ignored();
     ctrlc::set_handler(|| {
         end_writing(Duration::from_secs(5));
         match FAREWELL.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
@@ -25,8 +27,37 @@ pub(super) fn listen() -> Result<(), Failure> {
         }
         std::process::exit(INTERRUPTED);
     })?;
+    if keep_ignoring {
+        ignore_hang_ups();
+    }
     Ok(())
 }
+
+/// Whether whoever started the program has it live on when the terminal goes, as `nohup` does.
+#[cfg(unix)]
+fn hang_ups_are_ignored() -> bool {
+    // SAFETY: of an all-zero struct of numbers; the call fills it in and changes nothing.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut now) == 0 && now.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+#[cfg(unix)]
+fn ignore_hang_ups() {
+    // SAFETY: no handler of our own runs.
+    unsafe {
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+    }
+}
+
+#[cfg(not(unix))]
+fn hang_ups_are_ignored() -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn ignore_hang_ups() {}
 
 /// What is said when the program is interrupted.
 pub(super) fn on_interrupt(farewell: impl Fn() + Send + 'static) {

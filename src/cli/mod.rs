@@ -12,6 +12,7 @@ mod inputs;
 mod inspect;
 mod interrupt;
 mod models;
+mod naming;
 mod network;
 mod output;
 mod pipeline;

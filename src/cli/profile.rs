@@ -8,7 +8,7 @@ use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_count, parse_size};
 use crate::compile::optimise;
 use crate::gpu::{AdapterChoice, adapters};
-use crate::photo::{write_atomic, write_new};
+use crate::photo::{same_file, write_atomic, write_new};
 use crate::profile::{Group, Profile, Roofline, html, trace};
 use crate::restore::{Executor, Options, padded_size};
 use crate::run::{TensorSession, prepare};
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             not_there(written)?;
         }
     }
-    if arguments.trace.is_some() && arguments.trace == arguments.html {
+    if arguments.trace.as_ref().zip(arguments.html.as_ref()).is_some_and(|(trace, html)| same_file(trace, html)) {
         return Err(wrong("--trace and --html can't both go into one file"));
     }
     let model = arguments.network.model()?;

@@ -221,7 +221,7 @@ impl Arguments {
                 Input::Path(path) => Ok(Photo::open(path, &self.limits())?),
                 Input::Stdin => {
                     let mut bytes = Vec::new();
-                    std::io::stdin().lock().read_to_end(&mut bytes)?;
+                    std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| named(job, &error))?;
                     Photo::decode(&bytes, &self.limits()).map_err(|error| named(job, &error))
                 }
             }

@@ -1,12 +1,12 @@
 //! From the bytes of a file to an upright photo.
 
 use super::{
-    Format, Limits, Notes, Photo, PhotoError, Warning, colour, colour::Meaning, exif, icc, tiff, whole, whole::Whole,
-    xmp,
+    Format, Limits, Notes, Photo, PhotoError, Warning, bmp, colour, colour::Meaning, exif, icc, notes::Found, tiff,
+    whole, whole::Whole, xmp,
 };
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage, Rgba};
 use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
@@ -36,26 +36,32 @@ impl Photo {
         let format = Format::of_content(bytes)?;
         let failed = |error| refused(format, error);
         let mut warnings = Vec::new();
+        if format == Format::Png {
+            // Before its decoder makes room for a row.
+            check_size(png_size(bytes).unwrap_or((1, 1)), limits)?;
+        }
         let mut decoder = open_header(format, bytes, &mut warnings).map_err(|error| match error {
             Refusal::Decoder(error) => refused(format, error),
             Refusal::Known(error) => error,
         })?;
         check_size(decoder.dimensions(), limits)?;
-        let whole = whole::check(format, bytes)?;
-
-        if whole.other_colours {
-            warnings.push(Warning::CodePoints);
-        }
+        let mut whole = whole::check(format, bytes)?;
+        warnings.append(&mut whole.warnings);
         let colour = decoder.color_type();
         if matches!(colour, ColorType::Rgb32F | ColorType::Rgba32F) {
-            let what = "its samples are floating-point, of unknown range; convert it to 16 bits first".to_owned();
+            let what = "its samples have 32 bits, of unknown range; convert it to 16 bits first".to_owned();
             return Err(PhotoError::Unsupported { format, what });
         }
-        let profile = decoder.icc_profile().map_err(failed)?;
+        let headers = if format == Format::Bmp { bmp::headers(bytes) } else { bmp::Headers::default() };
+        let profile = decoder.icc_profile().map_err(failed)?.or(headers.profile);
+        if whole.profile && profile.is_none() {
+            warnings.push(Warning::ProfileDropped);
+        }
         let block = match format {
             Format::Tiff => exif::of_tiff(bytes),
             _ => decoder.exif_metadata().map_err(failed)?,
         };
+        let block = block.or_else(|| Some(bytes[whole.late_exif.clone()?].to_vec()));
         let (mut orientation, exif) = match block {
             None => (None, None),
             Some(block) => match exif::settle(block) {
@@ -69,7 +75,11 @@ impl Photo {
         if format == Format::Tiff {
             orientation = Some(decoder.orientation().map_err(failed)?);
         }
-        let mut xmp = decoder.xmp_metadata().map_err(failed)?;
+        let Found { notes, lost, xmp: late_xmp } = Notes::of(format, bytes);
+        if lost {
+            warnings.push(Warning::TextDropped);
+        }
+        let mut xmp = decoder.xmp_metadata().map_err(failed)?.or(late_xmp);
         if let Some(packet) = &mut xmp {
             let found = xmp::settle(packet);
             // EXIF's word comes first, as it does for viewers.
@@ -78,25 +88,21 @@ impl Photo {
         let orientation = orientation.unwrap_or(Orientation::NoTransforms);
 
         let mut picture = if format == Format::Jpeg {
-            if whole.stray_bytes {
-                warnings.push(Warning::StrayBytes);
-            }
-            if whole.coarse {
-                warnings.push(Warning::Coarse);
-            }
-            jpeg(bytes, whole, &*decoder)?
+            jpeg(bytes, &whole, &*decoder)?
         } else {
             let mut memory = image::Limits::no_limits();
             memory.max_alloc = Some(decoder.total_bytes().saturating_mul(3).saturating_add(WORKING_MEMORY));
             decoder.set_limits(memory).map_err(failed)?;
             DynamicImage::from_decoder(decoder).map_err(failed)?
         };
+        if headers.grey {
+            picture = picture.grayscale();
+        }
+        if format == Format::Tiff && tiff::first_page(bytes).is_some_and(|page| page.associated) {
+            divide_by_alpha(&mut picture);
+        }
         picture.apply_orientation(orientation);
 
-        let (notes, lost) = Notes::of(format, bytes);
-        if lost {
-            warnings.push(Warning::TextDropped);
-        }
         let notes = notes.turned(orientation);
         let mut photo = Photo { format: Some(format), exif, xmp, warnings, notes, ..Photo::from(picture) };
         if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
@@ -139,14 +145,9 @@ fn open_header<'a>(
         Format::Png => {
             let mut memory = image::Limits::no_limits();
             memory.max_alloc = Some(WORKING_MEMORY);
-            let mut decoder = PngDecoder::with_limits(reader, memory)?;
+            let decoder = PngDecoder::with_limits(reader, memory)?;
             if decoder.is_apng()? {
                 return Err(Refusal::Known(PhotoError::Animated { format }));
-            }
-            if let (Some(gamma), None) = (decoder.gamma_value()?, decoder.icc_profile()?)
-                && (gamma - 1.0 / 2.2).abs() > 0.01
-            {
-                warnings.push(Warning::Gamma(format!("{gamma:.3}")));
             }
             Ok(Box::new(decoder))
         }
@@ -165,6 +166,9 @@ fn open_header<'a>(
                     "it begins with a thumbnail, as camera raws do; develop it to a 16-bit TIFF first".to_owned();
                 return Err(Refusal::Known(PhotoError::Unsupported { format, what }));
             }
+            if page.cut {
+                return Err(Refusal::Known(PhotoError::Truncated { format, missing: "the picture does" }));
+            }
             if page.more {
                 warnings.push(Warning::FirstPageOnly);
             }
@@ -173,6 +177,12 @@ fn open_header<'a>(
         Format::Bmp => Ok(Box::new(BmpDecoder::new(reader)?)),
         Format::Avif => Err(Refusal::Known(PhotoError::UnknownFormat { found: "AVIF data".to_owned() })),
     }
+}
+
+/// The width and height in a PNG's header.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let number = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+    Some((number(16)?, number(20)?))
 }
 
 fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoError> {
@@ -186,11 +196,25 @@ fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoE
     Ok(())
 }
 
+/// Colours that were multiplied by alpha, as they were before. Where that is 0 they are lost.
+fn divide_by_alpha(picture: &mut DynamicImage) {
+    let divided = |sample: u64, alpha: u64, full: u64| ((sample * full + alpha / 2) / alpha.max(1)).min(full);
+    match picture {
+        DynamicImage::ImageRgba8(image) => image.pixels_mut().for_each(|Rgba([colours @ .., alpha])| {
+            colours.iter_mut().for_each(|c| *c = divided((*c).into(), (*alpha).into(), u8::MAX.into()) as u8);
+        }),
+        DynamicImage::ImageRgba16(image) => image.pixels_mut().for_each(|Rgba([colours @ .., alpha])| {
+            colours.iter_mut().for_each(|c| *c = divided((*c).into(), (*alpha).into(), u16::MAX.into()) as u16);
+        }),
+        _ => (),
+    }
+}
+
 /// JPEG's pixels. `image` asks the same decoder to be lenient and to fill what it cannot read with grey; strictly, that
 /// is an error. An end mark that comes too early it still takes for the end of a whole picture, with nothing but zeros
 /// to follow. Without the mark it runs out of bytes, and says so: zeros in the mark's place cover no more than what it
 /// reads ahead.
-fn jpeg(bytes: &[u8], whole: Whole, header: &dyn ImageDecoder) -> Result<DynamicImage, PhotoError> {
+fn jpeg(bytes: &[u8], whole: &Whole, header: &dyn ImageDecoder) -> Result<DynamicImage, PhotoError> {
     const READ_AHEAD: [u8; 8] = [0; 8];
     let format = Format::Jpeg;
     let grey = !header.color_type().has_color();

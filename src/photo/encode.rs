@@ -18,6 +18,9 @@ pub const FILE_QUALITY: u8 = 95;
 /// How fast AVIF is written, 1 to 10: slower settings gain little in size.
 const AVIF_SPEED: u8 = 8;
 
+/// TIFF's number for an alpha by which the colours are not multiplied.
+const STRAIGHT_ALPHA: u16 = 2;
+
 /// TIFF's number for an XMP packet.
 const XMP: u16 = 700;
 
@@ -238,6 +241,9 @@ where
     // Before the photograph's own tags, which may know a resolution that replaces the encoder's.
     if let Some(directories) = &directories {
         directories.write_main(image.encoder(), &links)?;
+    }
+    if photo.layout.has_alpha() {
+        image.encoder().write_tag(Tag::ExtraSamples, STRAIGHT_ALPHA)?;
     }
     if let Some(icc) = &photo.icc {
         image.encoder().write_tag(Tag::IccProfile, &icc[..])?;

@@ -21,6 +21,9 @@ pub enum PhotoError {
     /// The system would not take the bytes. No partial file is left.
     #[error("cannot be written: {0}{remedy}; nothing was left behind", remedy = remedy(.0))]
     Write(std::io::Error),
+    /// A file stands where a folder is to be made.
+    #[error("cannot be made a folder: there is a file in its way; move that or choose another place with -o")]
+    NotAFolder,
     /// No file there to read a picture from: no bytes.
     #[error("is empty (0 bytes); fetch or copy the file again")]
     Empty,
@@ -149,12 +152,21 @@ pub enum Warning {
     /// A gamma with no profile.
     #[error("its samples are coded with a gamma of {0}: treated as sRGB, and the note is not kept")]
     Gamma(String),
+    /// Primaries with no profile.
+    #[error("its colours are of other primaries (cHRM) than sRGB's: treated as sRGB, and the note is not kept")]
+    Primaries,
     /// Code points in a PNG, for HDR or a wide gamut.
     #[error("its colours are named by code points (cICP) other than sRGB's: treated as sRGB, and the note is not kept")]
     CodePoints,
     /// No TIFF structure could be found in it.
     #[error("its EXIF data are damaged and not kept")]
     ExifDropped,
+    /// The captions that news agencies and Photoshop put into a JPEG.
+    #[error("its IPTC data (caption, keywords, author) are not kept")]
+    IptcDropped,
+    /// What of a JPEG's XMP data has no room in one segment.
+    #[error("its XMP data are longer than one JPEG segment: what is behind the first is not kept")]
+    XmpCut,
     /// Texts that can't be unpacked, or more than a file's own are likely to be.
     #[error("some of its texts (comments, titles) are damaged or longer than 1 MiB together, and are not kept")]
     TextDropped,

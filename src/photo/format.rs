@@ -132,10 +132,11 @@ impl Format {
     /// The longest side that can be written.
     pub fn longest_side(self) -> usize {
         match self {
-            Format::Jpeg | Format::Avif => 65535,
+            // Of BMP that is what readers take, `image` for one.
+            Format::Jpeg | Format::Avif | Format::Bmp => 65535,
             // Readers, libwebp for one, take 14 bits at their word.
             Format::WebP => 16383,
-            Format::Png | Format::Tiff | Format::Bmp => i32::MAX as usize,
+            Format::Png | Format::Tiff => i32::MAX as usize,
         }
     }
 }

@@ -14,6 +14,7 @@
 //! # Ok::<(), irnext::photo::PhotoError>(())
 //! ```
 
+mod bmp;
 mod colour;
 mod decode;
 mod dynamic;

@@ -9,7 +9,10 @@ use std::io::Cursor;
 const MOST_TEXT: usize = 1 << 20;
 const MOST_TEXTS: usize = 1 << 10;
 /// What other programs hide in texts, of the file as it was: profiles, EXIF with its orientation, thumbnails.
-const HIDDEN: [&str; 3] = ["Raw profile type", "Thumb::", "XML:com.adobe.xmp"];
+const HIDDEN: [&str; 3] = ["Raw profile type", "Thumb::", XMP];
+/// The keyword of an XMP packet, and what it may take, unpacked, in bytes.
+const XMP: &str = "XML:com.adobe.xmp";
+const MOST_XMP: usize = 16 << 20;
 /// The keyword of a text that has none: JPEG's comments.
 const COMMENT: &str = "Comment";
 
@@ -55,10 +58,19 @@ pub struct Notes {
     pub texts: Vec<Text>,
 }
 
+/// What there is in a file.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub notes: Notes,
+    /// Something was left out: damaged, or too much. A note isn't worth a picture.
+    pub lost: bool,
+    /// A PNG's XMP packet, which its decoder doesn't find behind the picture.
+    pub xmp: Option<Vec<u8>>,
+}
+
 impl Notes {
-    /// Of a file whose containers are whole, and whether something was left out: damaged, or too much. A note isn't worth
-    /// a picture.
-    pub(super) fn of(format: Format, bytes: &[u8]) -> (Self, bool) {
+    /// Of a file whose containers are whole.
+    pub(super) fn of(format: Format, bytes: &[u8]) -> Found {
         match format {
             Format::Png => png(bytes),
             Format::Jpeg => jpeg(bytes),
@@ -154,7 +166,7 @@ impl Resolution {
 }
 
 /// The chunks that say it, wherever they stand, by the `png` crate: before the picture's data it reads no further.
-fn png(bytes: &[u8]) -> (Notes, bool) {
+fn png(bytes: &[u8]) -> Found {
     const HEADER: usize = 8 + 25;
     let mut before = bytes[..bytes.len().min(HEADER)].to_vec();
     let mut rest = &bytes[before.len()..];
@@ -172,7 +184,7 @@ fn png(bytes: &[u8]) -> (Notes, bool) {
     before.extend(b"\0\0\0\0IDAT");
     let mut decoder = png::Decoder::new(Cursor::new(before));
     decoder.set_ignore_text_chunk(false);
-    let Ok(reader) = decoder.read_info() else { return (Notes::default(), true) };
+    let Ok(reader) = decoder.read_info() else { return Found { lost: true, ..Found::default() } };
     let info = reader.info();
     let resolution = info.pixel_dims.map(|dims| Resolution {
         across: dims.xppu,
@@ -195,7 +207,11 @@ fn png(bytes: &[u8]) -> (Notes, bool) {
             let mut text = || own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok();
             is_hidden(&chunk.keyword) || notes.add(&chunk.keyword, text())
         });
-    (notes, !whole)
+    let packet = info.utf8_text.iter().find(|chunk| chunk.keyword == XMP).and_then(|chunk| {
+        let mut own = chunk.clone();
+        own.decompress_text_with_limit(MOST_XMP).and_then(|()| own.get_text()).ok()
+    });
+    Found { notes, lost: !whole, xmp: packet.map(String::into_bytes) }
 }
 
 fn is_hidden(keyword: &str) -> bool {
@@ -203,7 +219,7 @@ fn is_hidden(keyword: &str) -> bool {
 }
 
 /// The JFIF header's density, and comments, up to the picture.
-fn jpeg(bytes: &[u8]) -> (Notes, bool) {
+fn jpeg(bytes: &[u8]) -> Found {
     const SOS: u8 = 0xda;
     const APP0: u8 = 0xe0;
     const COM: u8 = 0xfe;
@@ -239,5 +255,5 @@ fn jpeg(bytes: &[u8]) -> (Notes, bool) {
             _ => break,
         }
     }
-    (notes, lost)
+    Found { notes, lost, xmp: None }
 }

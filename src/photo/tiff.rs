@@ -1,5 +1,5 @@
 //! A look at a TIFF's first directory, for what the decoder does not tell: camera raws wear TIFF's clothes and show a
-//! thumbnail first, and pages after the first would be dropped in silence.
+//! thumbnail first, pages after the first would be dropped in silence, and so would what alpha means.
 
 /// What the first directory says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,35 +8,132 @@ pub(super) struct FirstPage {
     pub thumbnail: bool,
     /// Another directory follows.
     pub more: bool,
+    /// Its colours are multiplied by its alpha.
+    pub associated: bool,
+    /// Its pixels are JPEG data, some of which lie behind the file's end: their decoder makes up what is missing.
+    pub cut: bool,
 }
 
 /// Reads the first directory of a TIFF or BigTIFF; None if it can't be made out, which is the decoder's to report.
 pub(super) fn first_page(bytes: &[u8]) -> Option<FirstPage> {
     const NEW_SUBFILE_TYPE: u64 = 254;
+    const COMPRESSION: u64 = 259;
+    const STRIP_OFFSETS: u64 = 273;
+    const STRIP_BYTES: u64 = 279;
+    const TILE_OFFSETS: u64 = 324;
+    const TILE_BYTES: u64 = 325;
+    const EXTRA_SAMPLES: u64 = 338;
     const DNG_VERSION: u64 = 50706;
-    let big_endian = bytes.starts_with(b"MM");
-    let number = |at: usize, length: usize| -> Option<u64> {
-        let field = bytes.get(at..at.checked_add(length)?)?;
-        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        Some(if big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) })
-    };
-    // BigTIFF has the same parts with wider fields: where the directory is, its count, an entry, an entry's value.
-    let (start, offset, count, entry) = match number(2, 2)? {
-        42 => (4, 4, 2, 12),
-        43 => (8, 8, 8, 20),
-        _ => return None,
-    };
-    let mut page = FirstPage { thumbnail: bytes.get(8..10) == Some(b"CR"), more: false };
-    let directory = usize::try_from(number(start, offset)?).ok()?;
-    let first = directory.checked_add(count)?;
-    let end = first.checked_add(usize::try_from(number(directory, count)?).ok()?.checked_mul(entry)?)?;
-    for at in (first..end).step_by(entry) {
-        match number(at, 2)? {
-            NEW_SUBFILE_TYPE => page.thumbnail |= number(at + entry - offset, 4)? & 1 != 0,
+    const JPEG: u64 = 7;
+    const ASSOCIATED_ALPHA: u64 = 1;
+    let tiff = Tiff::of(bytes)?;
+    let mut page = FirstPage { thumbnail: bytes.get(8..10) == Some(b"CR"), ..FirstPage::default() };
+    let directory = usize::try_from(tiff.number(tiff.start, tiff.offset)?).ok()?;
+    let first = directory.checked_add(tiff.count)?;
+    let length = usize::try_from(tiff.number(directory, tiff.count)?).ok()?.checked_mul(tiff.entry)?;
+    let end = first.checked_add(length)?;
+    let (mut compression, mut places, mut sizes) = (0, vec![], vec![]);
+    for at in (first..end).step_by(tiff.entry) {
+        let one = || tiff.values(at).and_then(|values| values.first().copied()).unwrap_or_default();
+        match tiff.number(at, 2)? {
+            NEW_SUBFILE_TYPE => page.thumbnail |= one() & 1 != 0,
             DNG_VERSION => page.thumbnail = true,
+            EXTRA_SAMPLES => page.associated = one() == ASSOCIATED_ALPHA,
+            COMPRESSION => compression = one(),
+            STRIP_OFFSETS | TILE_OFFSETS => places = tiff.values(at).unwrap_or_default(),
+            STRIP_BYTES | TILE_BYTES => sizes = tiff.values(at).unwrap_or_default(),
             _ => (),
         }
     }
-    page.more = number(end, offset)? != 0;
+    let reaches = |(place, size): (&u64, &u64)| place.saturating_add(*size) > bytes.len() as u64;
+    page.cut = compression == JPEG && places.iter().zip(&sizes).any(reaches);
+    page.more = tiff.number(end, tiff.offset)? != 0;
     Some(page)
+}
+
+/// A file's bytes, and how it counts. BigTIFF has the same parts as TIFF with wider fields.
+struct Tiff<'a> {
+    bytes: &'a [u8],
+    big_endian: bool,
+    /// Where it says where the first directory is.
+    start: usize,
+    /// Bytes of a place in the file.
+    offset: usize,
+    /// Bytes of a directory's count.
+    count: usize,
+    /// Bytes of a directory's entry.
+    entry: usize,
+}
+
+impl<'a> Tiff<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let small = Self { bytes, big_endian: bytes.starts_with(b"MM"), start: 4, offset: 4, count: 2, entry: 12 };
+        match small.number(2, 2)? {
+            42 => Some(small),
+            43 => Some(Self { start: 8, offset: 8, count: 8, entry: 20, ..small }),
+            _ => None,
+        }
+    }
+
+    fn number(&self, at: usize, length: usize) -> Option<u64> {
+        let field = self.bytes.get(at..at.checked_add(length)?)?;
+        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        Some(if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) })
+    }
+
+    /// The whole numbers of the entry at `at`: in it if they fit, else where it says.
+    fn values(&self, at: usize) -> Option<Vec<u64>> {
+        let size = match self.number(at + 2, 2)? {
+            3 => 2,
+            4 | 13 => 4,
+            16 | 18 => 8,
+            _ => return None,
+        };
+        let count = usize::try_from(self.number(at + 4, self.offset)?).ok()?;
+        let field = at + self.entry - self.offset;
+        let inside = count.checked_mul(size)? <= self.offset;
+        let begin = if inside { field } else { usize::try_from(self.number(field, self.offset)?).ok()? };
+        // No more than the file has room for, whatever the count says.
+        self.bytes.get(begin..begin.checked_add(count * size)?)?;
+        (0..count).map(|index| self.number(begin + index * size, size)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_byte_orders_and_widths() {
+        // Three entries: ExtraSamples 1, JPEG, and a strip of 9 bytes at the file's end.
+        let entries: [(u16, u16, u32); 4] = [(338, 3, 1), (259, 3, 7), (273, 4, 100), (279, 4, 9)];
+        for big in [false, true] {
+            for wide in [false, true] {
+                let two = |n: u16| if big { n.to_be_bytes() } else { n.to_le_bytes() };
+                let four = |n: u32| if big { n.to_be_bytes() } else { n.to_le_bytes() };
+                let place = |n: u32| match (wide, big) {
+                    (false, _) => four(n).to_vec(),
+                    (true, false) => u64::from(n).to_le_bytes().to_vec(),
+                    (true, true) => u64::from(n).to_be_bytes().to_vec(),
+                };
+                let mut file = if big { b"MM".to_vec() } else { b"II".to_vec() };
+                file.extend(if wide { [two(43), two(8), two(0)].concat() } else { two(42).to_vec() });
+                file.extend(place(if wide { 16 } else { 8 }));
+                file.extend(if wide { place(4) } else { two(4).to_vec() });
+                for (tag, kind, value) in entries {
+                    file.extend([&two(tag)[..], &two(kind), &place(1)].concat());
+                    let mut field = if kind == 3 { two(value as u16).to_vec() } else { four(value).to_vec() };
+                    field.resize(if wide { 8 } else { 4 }, 0);
+                    file.extend(field);
+                }
+                file.extend(place(0));
+                let page = FirstPage { associated: true, cut: true, ..FirstPage::default() };
+                file.resize(108.max(file.len()), 0);
+                let short = file.len() < 109;
+                assert_eq!(first_page(&file), Some(FirstPage { cut: short, ..page }), "{big} {wide}");
+                file.resize(109.max(file.len()), 0);
+                assert_eq!(first_page(&file), Some(FirstPage { cut: false, ..page }), "{big} {wide}");
+            }
+        }
+    }
 }

@@ -1,29 +1,33 @@
 //! Whether a file is all there. Decoders for the web show what they have of a broken file, the rest grey; a restored
 //! half-grey picture is worse than an error, so the containers are walked to their end marks first.
 
-use super::{Format, PhotoError};
+use super::{Format, PhotoError, Warning};
+use std::ops::Range;
 
 /// What the walk through a whole file saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Whole {
     /// A JPEG with bytes between its segments, which a strict decoder refuses.
     pub stray_bytes: bool,
-    /// A JPEG whose picture is one sequential scan, as cameras write it: where that scan ends.
+    /// A JPEG whose picture is sequential, as cameras write it: where its last scan ends.
     pub scan_end: Option<usize>,
-    /// A progressive JPEG without its last scans: the picture is all there, but coarse.
-    pub coarse: bool,
-    /// A PNG whose colours are named by code points (cICP), and not as sRGB.
-    pub other_colours: bool,
+    /// Parts of a colour profile were met. The decoder has it if they make a whole.
+    pub profile: bool,
+    /// A PNG's EXIF block where its decoder doesn't look, behind the picture.
+    pub late_exif: Option<Range<usize>>,
+    /// What is not kept.
+    pub warnings: Vec<Warning>,
 }
 
 /// Walks the container to its end mark.
 ///
 /// # Errors
 ///
-/// [`PhotoError::Truncated`] if there is none. BMP and TIFF have none: their decoders find out by themselves.
+/// [`PhotoError::Truncated`] if there is none, or if a JPEG lacks a component. BMP and TIFF have none: their decoders
+/// find out by themselves.
 pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole, PhotoError> {
     let (whole, missing) = match format {
-        Format::Jpeg => (jpeg(bytes), "its end marker"),
+        Format::Jpeg => (jpeg(bytes), "its end marker, or one of its components"),
         Format::Png => (png(bytes), "its IEND chunk"),
         Format::WebP => (webp(bytes), "the length in its header"),
         Format::Tiff | Format::Bmp | Format::Avif => return Ok(Whole::default()),
@@ -31,16 +35,15 @@ pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole, PhotoError> {
     whole.ok_or(PhotoError::Truncated { format, missing })
 }
 
-/// From segment to segment up to EOI; None if the bytes run out. What follows EOI (more pictures, a trailer of the
-/// camera's) is of no concern.
+/// From segment to segment up to EOI; None if the bytes run out, or a component is nowhere. What follows EOI (more
+/// pictures, a trailer of the camera's) is of no concern.
 fn jpeg(bytes: &[u8]) -> Option<Whole> {
-    const SOF_PROGRESSIVE: u8 = 0xc2;
     const SOI: u8 = 0xd8;
     const EOI: u8 = 0xd9;
     const SOS: u8 = 0xda;
     let mut whole = Whole::default();
     let mut at = 0;
-    let (mut scans, mut in_scan, mut refinement) = (0, false, None);
+    let (mut in_scan, mut refinement) = (false, None);
     loop {
         let skipped = bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
         whole.stray_bytes |= skipped > 0 && !in_scan;
@@ -53,8 +56,17 @@ fn jpeg(bytes: &[u8]) -> Option<Whole> {
                 at += 1;
             }
             EOI => {
-                whole.scan_end = (refinement.is_none() && scans == 1 && in_scan).then_some(at - 1);
-                whole.coarse = refinement.is_some_and(|refinement: Refinement| !refinement.complete());
+                let refinement: Refinement = refinement?;
+                if !refinement.begun() {
+                    return None;
+                }
+                whole.scan_end = (in_scan && !refinement.progressive).then_some(at - 1);
+                if whole.stray_bytes {
+                    whole.warnings.push(Warning::StrayBytes);
+                }
+                if !refinement.complete() {
+                    whole.warnings.push(Warning::Coarse);
+                }
                 return Some(whole);
             }
             SOI | 0x01 => at += 1,
@@ -64,60 +76,120 @@ fn jpeg(bytes: &[u8]) -> Option<Whole> {
                 let segment = bytes.get(at + 3..next)?;
                 at = next;
                 in_scan = marker == SOS;
-                scans += usize::from(in_scan);
-                if marker == SOF_PROGRESSIVE {
-                    refinement = Refinement::of_frame(segment);
-                } else if let Some(refinement) = refinement.as_mut().filter(|_| in_scan) {
-                    refinement.note_scan(segment);
+                match marker {
+                    // Start of a frame; between the kinds stand tables.
+                    0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
+                        refinement = refinement.or_else(|| Refinement::of_frame(marker, segment));
+                    }
+                    SOS => refinement.iter_mut().for_each(|refinement| refinement.note_scan(segment)),
+                    _ => note_application(marker, segment, &mut whole),
                 }
             }
         }
     }
 }
 
-/// How many low bits of each coefficient a progressive JPEG's scans have left out so far.
-struct Refinement(Vec<(u8, [u8; 64])>);
+/// What applications have put into a segment of their own, and is not kept.
+fn note_application(marker: u8, segment: &[u8], whole: &mut Whole) {
+    let lost = match marker {
+        0xe1 if segment.starts_with(b"http://ns.adobe.com/xmp/extension/\0") => Warning::XmpCut,
+        0xe2 if segment.starts_with(b"MPF\0") => Warning::FirstPageOnly,
+        0xed if segment.starts_with(b"Photoshop 3.0\0") && segment.windows(6).any(|w| w == b"8BIM\x04\x04") => {
+            Warning::IptcDropped
+        }
+        0xe2 if segment.starts_with(b"ICC_PROFILE\0") => {
+            whole.profile = true;
+            return;
+        }
+        _ => return,
+    };
+    if !whole.warnings.contains(&lost) {
+        whole.warnings.push(lost);
+    }
+}
+
+/// How many low bits of each coefficient of each component a JPEG's scans have left out so far.
+struct Refinement {
+    progressive: bool,
+    components: Vec<(u8, [u8; 64])>,
+}
+
+/// Nothing of it has come.
+const ALL_BITS: u8 = u8::MAX;
 
 impl Refinement {
     /// From the frame header, which lists the components: nothing has come yet.
-    fn of_frame(segment: &[u8]) -> Option<Self> {
-        Some(Refinement(segment.get(6..)?.chunks_exact(3).map(|component| (component[0], [u8::MAX; 64])).collect()))
+    fn of_frame(marker: u8, segment: &[u8]) -> Option<Self> {
+        const SOF_PROGRESSIVE: u8 = 0xc2;
+        let components = segment.get(6..)?.chunks_exact(3).map(|component| (component[0], [ALL_BITS; 64])).collect();
+        Some(Refinement { progressive: marker == SOF_PROGRESSIVE, components })
     }
 
-    /// A scan header: its components, the band of coefficients, and the lowest bit that it brings.
+    /// A scan header: its components, the band of coefficients, and the lowest bit that it brings. A sequential scan
+    /// brings all of its components.
     fn note_scan(&mut self, segment: &[u8]) {
         let Some((&count, rest)) = segment.split_first() else { return };
         let Some((components, &[first, last, bits, ..])) = rest.split_at_checked(2 * usize::from(count)) else {
             return;
         };
-        for (id, left_out) in &mut self.0 {
+        let (band, bits) = if self.progressive { (first..=last, bits & 15) } else { (0..=63, 0) };
+        for (id, left_out) in &mut self.components {
             if components.chunks_exact(2).any(|component| component[0] == *id)
-                && let Some(band) = left_out.get_mut(usize::from(first)..=usize::from(last))
+                && let Some(band) = left_out.get_mut(usize::from(*band.start())..=usize::from(*band.end()))
             {
-                band.fill(bits & 15);
+                band.fill(bits);
             }
         }
     }
 
+    /// Whether there is something of each component: its mean in each block, at least.
+    fn begun(&self) -> bool {
+        self.components.iter().all(|(_, left_out)| left_out[0] != ALL_BITS)
+    }
+
     fn complete(&self) -> bool {
-        self.0.iter().all(|(_, left_out)| left_out.iter().all(|&bits| bits == 0))
+        self.components.iter().all(|(_, left_out)| left_out.iter().all(|&bits| bits == 0))
     }
 }
 
 /// From chunk to chunk up to IEND with its check sum.
 fn png(bytes: &[u8]) -> Option<Whole> {
-    let mut rest = bytes.get(8..)?;
+    let mut at = 8;
     let mut whole = Whole::default();
+    let (mut settled, mut gamma, mut primaries, mut behind) = (false, None, false, false);
     loop {
+        let rest = bytes.get(at..)?;
         let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
-        let is_end = rest.get(4..8)? == b"IEND";
-        // BT.709's primaries (1) and sRGB's curve (13), or none named (2).
-        whole.other_colours |= rest.get(4..8)? == b"cICP" && !matches!(rest.get(8..10)?, [1 | 2, 13 | 2]);
-        rest = rest.get(length.checked_add(12)?..)?;
-        if is_end {
-            return Some(whole);
+        let data = at + 8..at.checked_add(8)?.checked_add(length)?;
+        let (kind, content) = (rest.get(4..8)?, bytes.get(data.clone())?);
+        at = data.end.checked_add(4)?;
+        bytes.get(..at)?;
+        match (kind, content) {
+            (b"IDAT", _) => behind = true,
+            (b"iCCP" | b"sRGB", _) => settled = true,
+            (b"gAMA", content) => gamma = content.first_chunk().map(|gamma| u32::from_be_bytes(*gamma)),
+            (b"cHRM", content) => primaries = !is_srgb(content),
+            // BT.709's primaries (1) and sRGB's curve (13), or none named (2).
+            (b"cICP", content) if !matches!(content, [1 | 2, 13 | 2, ..]) => whole.warnings.push(Warning::CodePoints),
+            (b"eXIf", _) if behind => whole.late_exif = Some(data),
+            (b"IEND", _) => break,
+            _ => (),
         }
     }
+    if !settled {
+        // In units of 1/100,000.
+        let gamma = gamma.map(|gamma| f64::from(gamma) / 1e5).filter(|gamma| (gamma - 1.0 / 2.2).abs() > 0.01);
+        whole.warnings.extend(gamma.map(|gamma| Warning::Gamma(format!("{gamma:.3}"))));
+        whole.warnings.extend(primaries.then_some(Warning::Primaries));
+    }
+    Some(whole)
+}
+
+/// Whether a cHRM chunk has the white point and primaries of sRGB, about.
+fn is_srgb(content: &[u8]) -> bool {
+    const SRGB: [u32; 8] = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
+    let (numbers, _) = content.as_chunks::<4>();
+    numbers.iter().zip(SRGB).all(|(number, own)| u32::from_be_bytes(*number).abs_diff(own) < 500)
 }
 
 /// The RIFF header's length against the file's.

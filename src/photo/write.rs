@@ -29,10 +29,14 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PhotoError> {
 ///
 /// # Errors
 ///
-/// [`PhotoError::Write`] with the folder's path.
+/// [`PhotoError::Write`] or [`PhotoError::NotAFolder`], with the folder's path.
 pub fn create_parent(path: &Path) -> Result<(), PhotoError> {
     let parent = folder_of(path);
-    fs::create_dir_all(parent).map_err(|error| PhotoError::Write(error).at(parent))
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => PhotoError::NotAFolder,
+        _ => PhotoError::Write(error),
+    };
+    fs::create_dir_all(parent).map_err(|error| failed(error).at(parent))
 }
 
 /// Whether two paths lead to the same file, one of which may not exist yet.
