@@ -1,7 +1,9 @@
 //! Data sets, known by the names of their folders.
 
-use super::pairing::{self, Pair, Paired, pair};
+use super::pairing::{self, Pair, Paired, holds_both, holds_clear, pair};
+use super::words;
 use crate::model::Task;
+use crate::photo::same_file;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use walkdir::WalkDir;
@@ -36,6 +38,9 @@ pub enum DataSetError {
         known()
     )]
     Unknown(PathBuf),
+    /// One folder, without rain-* and norain-* in it.
+    #[error("{}: is input and target both; only rain-* and norain-* are told apart in one folder", .0.display())]
+    Same(PathBuf),
     /// Neither folder holds pictures.
     #[error("{} and {}: no pictures in them", .0.display(), .1.display())]
     Empty(PathBuf, PathBuf),
@@ -58,42 +63,32 @@ const fn layout(input: &'static str, target: &'static str, task: Option<Task>, o
 const LAYOUTS: &[Layout] = &[
     layout("hazy", "gt", Some(Task::Dehaze), "RESIDE/SOTS"),
     layout("hazy", "clear", Some(Task::Dehaze), "RESIDE/SOTS outdoor"),
+    layout("ITS_haze", "ITS_clear", Some(Task::Dehaze), "RESIDE/ITS"),
+    layout("synthetic", "original", Some(Task::Dehaze), "RESIDE/HSTS"),
     Layout { scenes: 1, ..layout("blur", "sharp", Some(Task::Deblur), "GoPro") },
+    Layout { scenes: 2, ..layout("real_blur", "gt", Some(Task::Deblur), "RSBlur") },
     Layout { scenes: 2, ..layout("blur", "gt", Some(Task::Deblur), "RSBlur") },
     layout("inputc", "target", Some(Task::Defocus), "DPDD"),
     layout("source", "target", Some(Task::Defocus), "DPDD"),
     layout("snow", "gt", Some(Task::Desnow), "CSD"),
     layout("synthetic", "gt", Some(Task::Desnow), "Snow100K"),
+    layout("rain", "norain", Some(Task::Derain), "Rain100"),
+    layout("rainy", "norain", Some(Task::Derain), "Rain100"),
+    layout("rainy", HERE, Some(Task::Derain), "Rain100, its norain-*"),
     layout("input", "target", None, "Rain100, Test100, and any folder named after a task"),
 ];
+
+/// The folder that holds the other one.
+const HERE: &str = ".";
 
 fn known() -> String {
     let layouts = LAYOUTS.iter().map(|layout| format!("{}/ and {}/ ({})", layout.input, layout.target, layout.of));
     layouts.collect::<Vec<_>>().join(", ")
 }
 
-/// Words of a folder's path, in small letters, that tell a task where the two folders' own names don't.
-const WORDS: &[(&str, Task)] = &[
-    ("rain", Task::Derain),
-    ("test100", Task::Derain),
-    ("test1200", Task::Derain),
-    ("test2800", Task::Derain),
-    ("haze", Task::Dehaze),
-    ("snow", Task::Desnow),
-    ("defocus", Task::Defocus),
-    ("dpdd", Task::Defocus),
-    ("deblur", Task::Deblur),
-    ("gopro", Task::Deblur),
-    ("hide", Task::Deblur),
-    ("blur", Task::Deblur),
-];
-
 /// The innermost folder with a telling name counts, from `folder` out to `root`.
 fn task_of(root: &Path, folder: &Path) -> Option<Task> {
-    let telling = |part: &Path| {
-        let name = part.file_name()?.to_string_lossy().to_lowercase();
-        Some(WORDS.iter().find(|(word, _)| name.contains(word))?.1)
-    };
+    let telling = |part: &Path| words::task_of(&part.file_name()?.to_string_lossy());
     let below = folder.ancestors().take_while(|part| *part != root);
     // The root may be spelt without its name: `.`, `..`.
     below.chain(root.canonicalize().ok().as_deref()).find_map(telling)
@@ -150,6 +145,9 @@ pub fn of_folders(input: &Path, target: &Path) -> Result<DataSet, DataSetError> 
         return Err(DataSetError::NoFolder(missing.to_owned()));
     }
     let paired = pair(input, input, target);
+    if paired.pairs.is_empty() && same_file(input, target) {
+        return Err(DataSetError::Same(input.to_owned()));
+    }
     if paired == Paired::default() {
         return Err(DataSetError::Empty(input.to_owned(), target.to_owned()));
     }
@@ -190,8 +188,18 @@ fn known_layout(entry: &walkdir::DirEntry) -> Option<(&'static Layout, [PathBuf;
     let named = |name: &str| {
         folders.iter().find(|path| path.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))).cloned()
     };
-    LAYOUTS.iter().find_map(|layout| Some((layout, [named(layout.input)?, named(layout.target)?])))
+    let here = entry.path().to_owned();
+    let known = LAYOUTS.iter().find_map(|layout| {
+        let target =
+            if layout.target == HERE { holds_clear(&here).then(|| here.clone()) } else { named(layout.target) };
+        Some((layout, [named(layout.input)?, target?]))
+    });
+    let both = || holds_both(&here).then(|| (&IN_ONE, [here.clone(), here.clone()]));
+    known.or_else(both)
 }
+
+/// Degraded pictures and their ground truths in one folder.
+const IN_ONE: Layout = layout("rain-*", "norain-*", Some(Task::Derain), "Rain100");
 
 #[cfg(test)]
 mod tests {
@@ -245,8 +253,14 @@ mod tests {
         assert_eq!((gopro.len(), gopro[0].1), (1, Some(Task::Deblur)));
         assert_eq!(gopro[0].2, ["test/A/blur/1.png > test/A/sharp/1.png", "test/B/blur/1.png > test/B/sharp/1.png"]);
 
-        let rsblur = sets(&["RSBlur/0001/000001/blur/blur.png", "RSBlur/0001/000001/gt/gt.png"]);
-        assert_eq!((rsblur[0].1, rsblur[0].2.len()), (Some(Task::Deblur), 1));
+        let rsblur = sets(&[
+            "RSBlur/0001/000001/real_blur/real_blur.png",
+            "RSBlur/0001/000001/avg65_img/avg_blur.png",
+            "RSBlur/0001/000001/gt/gt_sharp.png",
+        ]);
+        let scene = "RSBlur/0001/000001";
+        assert_eq!(rsblur[0].2, [format!("{scene}/real_blur/real_blur.png > {scene}/gt/gt_sharp.png")]);
+        assert_eq!((rsblur.len(), rsblur[0].0.as_str(), rsblur[0].1), (1, "RSBlur", Some(Task::Deblur)));
 
         let apart = sets(&[
             "GoPro/train/A/blur/1.png",
@@ -275,17 +289,41 @@ mod tests {
         ]);
         assert!(rain.iter().all(|set| set.1 == Some(Task::Derain) && set.2.len() == 1), "{rain:?}");
 
+        let published = sets(&[
+            "a/rain_heavy_test/rain/norain-1.png",
+            "a/rain_heavy_test/norain/norain-1.png",
+            "b/Rain100L/rain/X2/norain-001x2.png",
+            "b/Rain100L/norain/norain-001.png",
+            "c/Rain100H/rainy/rain-001.png",
+            "c/Rain100H/norain-001.png",
+            "d/Rain100H/rain-001.png",
+            "d/Rain100H/norain-001.png",
+        ]);
+        assert!(published.iter().all(|set| set.1 == Some(Task::Derain)), "{published:?}");
+        let pairs: Vec<_> = published.iter().flat_map(|set| set.2.clone()).collect();
+        let expected = [
+            "a/rain_heavy_test/rain/norain-1.png > a/rain_heavy_test/norain/norain-1.png",
+            "b/Rain100L/rain/X2/norain-001x2.png > b/Rain100L/norain/norain-001.png",
+            "c/Rain100H/rainy/rain-001.png > c/Rain100H/norain-001.png",
+            "d/Rain100H/rain-001.png > d/Rain100H/norain-001.png",
+        ];
+        assert_eq!(pairs, expected);
+
         let snow = sets(&["CSD/Snow/1.tif", "CSD/Gt/1.tif", "Snow100K-L/synthetic/a_1.jpg", "Snow100K-L/gt/a_1.jpg"]);
         assert!(snow.len() == 2 && snow.iter().all(|set| set.1 == Some(Task::Desnow)), "{snow:?}");
 
         let defocus = sets(&[
-            "DPDD/inputC/1P0.png",
-            "DPDD/inputL/1P0.png",
-            "DPDD/target/1P0.png",
-            "test_c/source/2.png",
-            "test_c/target/2.png",
+            "DPDD/inputC/1P0A0917.png",
+            "DPDD/inputC/1P0A0933.png",
+            "DPDD/inputL/1P0A0917_L.png",
+            "DPDD/target/1P0A0916.png",
+            "DPDD/target/1P0A0932.png",
+            "test_l/source/1P0A0917_L.png",
+            "test_l/target/1P0A0916.png",
         ]);
         assert!(defocus.len() == 2 && defocus.iter().all(|set| set.1 == Some(Task::Defocus)), "{defocus:?}");
+        assert_eq!(defocus[0].2[1], "DPDD/inputC/1P0A0933.png > DPDD/target/1P0A0932.png");
+        assert_eq!(defocus[1].2, ["test_l/source/1P0A0917_L.png > test_l/target/1P0A0916.png"]);
     }
 
     #[test]
@@ -324,5 +362,9 @@ mod tests {
         let empty = folder(&["a/notes.txt", "b/notes.txt"]);
         let [a, b] = ["a", "b"].map(|name| empty.path().join(name));
         assert!(matches!(of_folders(&a, &b), Err(DataSetError::Empty(..))));
+        let root = folder(&["a/1.png", "b/rain-1.png", "b/norain-1.png"]);
+        let [a, b] = ["a", "b"].map(|name| root.path().join(name));
+        assert_eq!(of_folders(&a, &a), Err(DataSetError::Same(a)));
+        assert_eq!(of_folders(&b, &b).unwrap().pairs.len(), 1);
     }
 }

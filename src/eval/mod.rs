@@ -20,6 +20,7 @@ mod protocol;
 mod psnr;
 mod published;
 mod ssim;
+mod words;
 
 pub use data_set::{DataSet, DataSetError, find, of_folders};
 pub use luma::luma;

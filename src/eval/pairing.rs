@@ -29,31 +29,81 @@ pub(super) struct Paired {
 }
 
 /// Pairs the pictures in `input` and below with those in `target`, in the order of their names. A picture's target is the
-/// one of its name, whatever the ending (the same ending, where several have the name); else the one of its name up to the first `_`, as in RESIDE (`1400_1.png` and
-/// `1400.png`); else the one that has `norain` for its `rain`; else the only one, where each folder has one picture.
+/// one of its name, whatever the ending (the same ending, where several have the name); else the one of its name up to the
+/// first `_`, as in RESIDE (`1400_1.png` and `1400.png`); else the one that has `norain` for its `rain`; else the one
+/// without its `x2`, as in Rain100L; else the only one, where each folder has one picture. Where that leaves some without,
+/// and all are in order the captures before or after one another, as in DPDD (`1P0A0917.png` and `1P0A0916.png`), those
+/// belong together.
 pub(super) fn pair(root: &Path, input: &Path, target: &Path) -> Paired {
-    let (inputs, targets) = (pictures(input), pictures(target));
+    let (mut inputs, mut targets) = (pictures(input), pictures(target));
+    if input == target {
+        inputs.retain(|key, _| !is_clear(key));
+        targets.retain(|key, _| is_clear(key));
+    }
+    if let Some(within) = input.strip_prefix(target).ok().filter(|within| *within != Path::new("")) {
+        targets.retain(|(place, _), _| !place.starts_with(within));
+    }
     let only = match (inputs.len(), targets.keys().next()) {
         (1, Some(key)) if targets.len() == 1 && inputs.values().all(|same| same.len() == 1) => Some(key.clone()),
         _ => None,
     };
+    let belongs = |key: &Key| candidates(key).into_iter().chain(only.clone()).find(|key| targets.contains_key(key));
+    let mut found: BTreeMap<Key, Key> = inputs.keys().filter_map(|key| Some((key.clone(), belongs(key)?))).collect();
+    if found.len() < inputs.len() {
+        let neighbours = || inputs.keys().zip(targets.keys()).all(|(input, target)| is_next_to(&input.1, &target.1));
+        if inputs.len() == targets.len() && neighbours() {
+            found = inputs.keys().cloned().zip(targets.keys().cloned()).collect();
+        }
+    }
     let mut used = HashSet::new();
     let mut paired = Paired::default();
     for (key, path) in inputs.into_iter().flat_map(|(key, same)| same.into_iter().map(move |path| (key.clone(), path)))
     {
-        let found = candidates(&key).into_iter().chain(only.clone()).find(|key| targets.contains_key(key));
-        let Some(found) = found else {
+        let Some(found) = found.get(&key) else {
             paired.without_target.push(path);
             continue;
         };
         let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-        let same = &targets[&found];
+        let same = &targets[found];
         let target = same.iter().find(|target| target.extension() == path.extension()).unwrap_or(&same[0]).clone();
         paired.pairs.push(Pair { name, input: path, target: target.clone(), baseline: None });
         used.insert(target);
     }
     paired.unused_targets = targets.into_values().flatten().filter(|target| !used.contains(target)).collect();
     paired
+}
+
+/// Whether two names are a camera's for captures at most three apart, without what says which half of a dual pixel it is.
+fn is_next_to(input: &str, target: &str) -> bool {
+    let parts = |stem: &str| {
+        let stem = stem.strip_suffix("_L").or_else(|| stem.strip_suffix("_R")).unwrap_or(stem);
+        let digits = stem.len() - stem.bytes().rev().take_while(u8::is_ascii_digit).count();
+        Some((stem[..digits].to_owned(), stem[digits..].parse::<u32>().ok()?))
+    };
+    let (Some((series, number)), Some((other, of))) = (parts(input), parts(target)) else { return false };
+    series == other && number.abs_diff(of) <= 3
+}
+
+/// Whether it is the ground truth of a picture beside it.
+fn is_clear((_, stem): &Key) -> bool {
+    stem.starts_with("norain")
+}
+
+/// Whether a folder itself holds ground truths of rain, and none below it.
+pub(super) fn holds_clear(folder: &Path) -> bool {
+    names(folder).any(|name| name.starts_with("norain"))
+}
+
+/// Whether it holds both these and the pictures with rain.
+pub(super) fn holds_both(folder: &Path) -> bool {
+    holds_clear(folder) && names(folder).any(|name| name.starts_with("rain"))
+}
+
+/// The names of the pictures in a folder itself.
+fn names(folder: &Path) -> impl Iterator<Item = String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let pictures = files.filter(|path| Format::from_path(path).is_some_and(Format::is_read) && path.is_file());
+    pictures.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
 }
 
 /// Gives each pair the picture of its input's name in `folder`, in the same folder below it or directly in it.
@@ -93,5 +143,7 @@ fn candidates((place, stem): &Key) -> Vec<Key> {
     let mut stems = vec![stem.clone()];
     stems.extend(stem.split_once('_').map(|(scene, _)| scene.to_owned()));
     stems.extend(stem.strip_prefix("rain").map(|rest| format!("norain{rest}")));
-    stems.into_iter().map(|stem| (place.clone(), stem)).collect()
+    let mut keys: Vec<Key> = stems.into_iter().map(|stem| (place.clone(), stem)).collect();
+    keys.extend(stem.strip_suffix("x2").map(|stem| (PathBuf::new(), stem.to_owned())));
+    keys
 }

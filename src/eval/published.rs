@@ -1,6 +1,7 @@
 //! The paper's own figures on the benchmarks that it names, for a table beside ours. They are the paper's claims, of its
 //! own weights; nothing here has measured them, and they still await a check against the printed tables.
 
+use super::words::words_of;
 use crate::model::Task;
 use serde::Serialize;
 use std::path::Path;
@@ -16,7 +17,7 @@ pub struct Published {
     pub psnr: f64,
     /// As printed.
     pub ssim: f64,
-    /// Words of a folder's path, in small letters, by which the benchmark is known.
+    /// Words of the folders of a path, in small letters, by which the benchmark is known.
     #[serde(skip)]
     words: &'static [&'static str],
 }
@@ -31,12 +32,16 @@ const PAPER: &[Published] = &[
 
 /// The paper's figures for the benchmark that a folder holds, known by its path.
 pub fn published(task: Task, folder: &Path) -> Option<Published> {
-    let path = folder.to_string_lossy().to_lowercase();
+    // A path may be spelt without the names that count: `.`, `indoor`.
+    let words = words_of(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
     // The figures are of test sets.
     if folder.file_name().is_some_and(|name| name.eq_ignore_ascii_case("train")) {
         return None;
     }
-    PAPER.iter().find(|row| row.task == task && row.words.iter().all(|word| path.contains(word))).copied()
+    let has = |word: &str| words.iter().any(|own| own == word);
+    // Snow100K's pictures may lie beside CSD's.
+    let other = words.iter().any(|word| word.starts_with("snow100k"));
+    PAPER.iter().find(|row| row.task == task && !other && row.words.iter().all(|word| has(word))).copied()
 }
 
 #[cfg(test)]
@@ -52,5 +57,8 @@ mod tests {
         assert_eq!(benchmark(Task::Deblur, "GOPRO_Large/test"), Some("GoPro"));
         assert_eq!(benchmark(Task::Deblur, "GOPRO_Large/train"), None);
         assert_eq!(benchmark(Task::Desnow, "GOPRO_Large/test"), None);
+        assert_eq!(benchmark(Task::Desnow, "CSD/Test"), Some("CSD"));
+        assert_eq!(benchmark(Task::Desnow, "ucsd/x"), None);
+        assert_eq!(benchmark(Task::Desnow, "csd_users/Snow100K-L"), None);
     }
 }
