@@ -9,7 +9,7 @@ use crate::compile::{
     stages,
 };
 use crate::gpu::{Dialect, Gpu, Shaders};
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId, WeightId};
 use crate::kernels::{Target, shaders};
 use crate::model::Model;
 use crate::restore::{Executor, padded_size};
@@ -96,6 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 "arena_lower_bound": plan.placement.lower_bound,
             })
         };
+        let as_built = one_by_one(&graph, precision);
         output::json(&json!({
             "model": model.name,
             "target": aim.name,
@@ -110,6 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "constants_bytes": plan.constants.len(),
             "device_bytes": memory.whole,
             "bands": memory.bands,
+            "as_built": json!({"ops": as_built.0, "bytes_moved": as_built.1}),
             "unfused": summary(&plain),
             "fused": summary(&plan),
         }))?;
@@ -140,9 +142,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for (name, stage) in stages(&graph, precision)? {
         // Before the passes that kernels depend on there is no plan.
         let plan = compile(&stage, precision, aim.target);
-        let cost = plan.map_or("no kernels yet".into(), |plan| {
-            format!("{} dispatches, {} moved", plan.steps.len(), mebibytes(plan.bytes_moved()))
-        });
+        let cost = plan.map_or_else(
+            |_| {
+                let (ops, bytes) = one_by_one(&stage, precision);
+                format!("no kernels yet; {ops} dispatches, {} moved if each op were one", mebibytes(bytes))
+            },
+            |plan| format!("{} dispatches, {} moved", plan.steps.len(), mebibytes(plan.bytes_moved())),
+        );
         print_line!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len())?;
     }
     print_line!("  at least: pictures and weights once {}", mebibytes(least(&graph, precision)))?;
@@ -266,6 +272,21 @@ fn least(graph: &Graph, precision: Element) -> u64 {
         weight.tensor.data().len() as u64 * element.bytes()
     });
     pictures as u64 * Element::F32.bytes() + weights.sum::<u64>()
+}
+
+/// The ops of a graph, and the bytes that they move if each reads all its maps and weights and writes its result.
+fn one_by_one(graph: &Graph, precision: Element) -> (usize, u64) {
+    let mut graph = graph.clone();
+    assign_elements(&mut graph, precision);
+    let map = |id: &NodeId| graph.node(*id).shape.stored_values() as u64 * graph.node(*id).element.bytes();
+    let weight = |id: &WeightId| graph.tensor(*id).data().len() as u64 * precision.bytes();
+    let ops: Vec<usize> = (0..graph.nodes.len()).filter(|&index| !graph.nodes[index].inputs.is_empty()).collect();
+    let bytes = ops.iter().map(|&index| {
+        let node = &graph.nodes[index];
+        let read = node.inputs.iter().map(map).chain(node.op.weights().iter().map(weight)).sum::<u64>();
+        read + map(&NodeId(index))
+    });
+    (ops.len(), bytes.sum())
 }
 
 /// How often each shader is dispatched.
