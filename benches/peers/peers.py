@@ -5,7 +5,7 @@
     python benches/peers/peers.py --driver target/newer-driver/run    # this program on the driver that tests/run.sh unpacks
     python benches/peers/peers.py --size 480x640 --blocks 14 --mean local --rounds 9 --only torch-cpu irnext-cpu
 
-Needs a Python with torch and numpy and a built `target/release/irnext`. The other engines are installed with pip under
+Needs a Python with torch, numpy and safetensors and a built `target/release/irnext`. The other engines are installed with pip under
 target/peers (not into the Python). Every engine is a process of its own; a round asks each of them in turn for one
 run (this program for at least three, of which it gives the median; its time on a device is that of the dispatches,
 without the picture's way there and back). Printed and written to
