@@ -74,7 +74,7 @@ for network in "${networks[@]}"; do
   # The words of $network, $kernels, $tune and $torch are arguments each.
   for size in "${sizes[@]}" "${large[@]}"; do
     kernels=--no-kernels
-    [ "$size" = "${sizes[0]}" ] && kernels=
+    [ "$size" = "${sizes[0]}" ] && kernels=--errors
     record "bench $network $size" irnext bench $network --size "$size" --seconds "$seconds" $kernels || true
   done
   for size in "${profiled[@]}"; do

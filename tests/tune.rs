@@ -186,3 +186,23 @@ fn a_part_of_the_table_is_not_kept() {
     assert_eq!(nothing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("nothing to time"));
 }
+
+/// Beside its speed, each kernel's error: of every one that a network takes, and within what `verify` passes.
+#[test]
+fn a_bench_says_how_far_each_kernel_is_from_f64() {
+    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or_else(|_| "0".into());
+    for (device, most) in [(device.as_str(), 2e-3), ("cpu", 1e-5)] {
+        let shape = ["--width", "8", "--blocks", "1", "--size", "64x64", "--seconds", "0"];
+        let mut command = on_device::command();
+        let done =
+            command.args(["bench", "--errors", "--json", "--device", device]).args(shape).output().expect("starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let results: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+        let kernels = results["kernels"].as_array().expect("a list");
+        assert!(!kernels.is_empty());
+        for kernel in kernels {
+            let error = kernel["rel_l2"].as_f64();
+            assert!(error.is_some_and(|error| error <= most), "{device}: {kernel}");
+        }
+    }
+}

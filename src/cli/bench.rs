@@ -12,6 +12,7 @@ use crate::graph::Graph;
 use crate::restore::{Executor, needed, padded_size};
 use crate::run::{TensorSession, prepare};
 use crate::tensor::{Element, FeatureMap};
+use crate::verify::{Report, random_cases};
 use clap::Args;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 #[command(after_help = "Examples:
   irnext bench --device 0
   irnext bench --device 0 --explain
+  irnext bench --device 0 --errors
   irnext bench --blocks 14 --mean local --size 720x1280 --json > results.json
 
 Without --model the published dehazing network's shape is timed (width 32, 4 blocks) on random weights.")]
@@ -38,6 +40,9 @@ pub(super) struct Arguments {
     /// Only whole models
     #[arg(long)]
     no_kernels: bool,
+    /// Each kernel's largest error against f64, too, on random cases as `irnext verify` has them
+    #[arg(long, conflicts_with = "no_kernels")]
+    errors: bool,
     #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
@@ -80,7 +85,14 @@ struct KernelTime {
     median_us: f64,
     gflops: f64,
     gigabytes_per_second: f64,
+    /// The largest relative L2 error of any random case that the kernel makes the result of; infinite where one isn't
+    /// finite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rel_l2: Option<f64>,
 }
+
+/// Random cases of each op for `--errors`.
+const SEEDS: u64 = 3;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let model = arguments.network.model()?;
@@ -144,12 +156,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             gflops: flops as f64 / times.median().as_secs_f64() / 1e9,
         });
     }
+    if arguments.errors {
+        let worst = worst_errors(&executor, precision);
+        for time in &mut results.kernels {
+            time.rel_l2 = worst.get(&time.kernel).copied();
+        }
+    }
     if arguments.json {
         output::json(&results)?;
     } else {
         print(&results)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The largest errors by kernel; on the CPU executor by op.
+fn worst_errors(executor: &Executor, precision: Element) -> HashMap<String, f64> {
+    let mut worst: HashMap<String, f64> = HashMap::new();
+    for Report { name, kernel, rel_l2, .. } in random_cases(executor, precision, SEEDS) {
+        let key = match executor {
+            Executor::Gpu(_) => kernel,
+            Executor::Cpu(_) => name.split(['/', ' ']).nth(1).unwrap_or_default().into(),
+        };
+        let largest = worst.entry(key).or_default();
+        *largest = largest.max(rel_l2.unwrap_or(f64::INFINITY));
+    }
+    worst
 }
 
 fn inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
@@ -167,7 +199,7 @@ fn steps(program: &Program, inputs: &[FeatureMap<f32>]) -> Result<Vec<KernelTime
     program.run_with(inputs, &mut |_, _, _| starts.push(Instant::now()))?;
     starts.push(Instant::now());
     let mut seconds: Vec<(String, usize, Vec<f64>)> = vec![];
-    for (index, node) in graph.nodes.iter().enumerate() {
+    for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| !node.inputs.is_empty()) {
         let from: Vec<String> = node.inputs.iter().map(|input| graph.node(*input).shape.to_string()).collect();
         let variant = format!("{} {} <- {}", program.how(index), node.shape, from.join(" "));
         let variant = format!("{} {variant}", node.op.kind());
@@ -192,6 +224,7 @@ fn steps(program: &Program, inputs: &[FeatureMap<f32>]) -> Result<Vec<KernelTime
                 median_us: median * 1e6,
                 gflops: 2.0 * graph.multiply_adds_of(node) as f64 / median / 1e9,
                 gigabytes_per_second: (bytes + 4 * node.shape.values()) as f64 / median / 1e9,
+                rel_l2: None,
             }
         })
         .collect();
@@ -232,6 +265,7 @@ fn kernels(gpu: &Arc<Gpu>, session: &TensorSession, budget: Duration) -> Result<
             median_us: seconds * 1e6,
             gflops: step.cost.flops as f64 / seconds / 1e9,
             gigabytes_per_second: step.cost.bytes as f64 / seconds / 1e9,
+            rel_l2: None,
         });
         progress.finish("");
     }
@@ -280,14 +314,27 @@ fn print(results: &Results) -> Result<(), Failure> {
              ({runs} runs)"
         )?;
     }
+    let errors = results.kernels.iter().any(|time| time.rel_l2.is_some());
     if !results.kernels.is_empty() {
-        print_line!("{:>6} {:>10} {:>9} {:>8}  kernel, workgroups, first node", "count", "us", "GFLOP/s", "GB/s")?;
+        let error = if errors { "   rel L2" } else { "" };
+        print_line!(
+            "{:>6} {:>10} {:>9} {:>8}{error}  kernel, workgroups, first node",
+            "count",
+            "us",
+            "GFLOP/s",
+            "GB/s"
+        )?;
     }
     for time in &results.kernels {
         let KernelTime { variant, node, workgroups: [x, y, z], count, median_us, gflops, gigabytes_per_second, .. } =
             time;
+        let error = match time.rel_l2 {
+            Some(error) => format!(" {error:>8.1e}"),
+            None if errors => " ".repeat(8) + "-",
+            None => String::new(),
+        };
         print_line!(
-            "{count:>6} {median_us:>10.1} {gflops:>9.2} {gigabytes_per_second:>8.2}  {variant} {x}x{y}x{z}  # {node}"
+            "{count:>6} {median_us:>10.1} {gflops:>9.2} {gigabytes_per_second:>8.2}{error}  {variant} {x}x{y}x{z}  # {node}"
         )?;
     }
     Ok(())
