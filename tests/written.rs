@@ -210,26 +210,39 @@ fn a_picture_and_its_comparison_are_both_there_or_neither() {
     assert_eq!(names(&root.path().join("c")), ["a.png"]);
 }
 
-/// Started by `nohup`, it goes on when its terminal is gone.
-#[cfg(unix)]
+/// Started by `nohup`, it goes on when its terminal is gone; else it ends as by Ctrl-C.
 #[test]
 fn a_run_lives_on_without_its_terminal() {
-    use std::io::Write;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::process::CommandExt;
     let root = folder();
     save(&root.path().join("a.png"), 40, 30);
     for ignored in [true, false] {
-        let mut shell = Command::new("sh");
-        let trap = if ignored { "trap '' HUP; exec \"$@\"" } else { "exec \"$@\"" };
-        shell.args(["-c", trap, "sh", env!("CARGO_BIN_EXE_irnext"), "restore", "-", "-o", "b.png", "--device", "cpu"]);
-        let mut running = shell.current_dir(root.path()).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(700));
+        let mut program = command();
+        program.args(["restore", "-", "-o", "b.png", "--device", "cpu"]);
+        let disposition = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        // SAFETY: nothing but a call that a signal handler may make.
+        unsafe {
+            program.pre_exec(move || {
+                libc::signal(libc::SIGHUP, disposition);
+                Ok(())
+            });
+        }
+        let pipes = program.current_dir(root.path()).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = pipes.spawn().unwrap();
+        // It listens to signals before it says what it will do.
+        let mut said = BufReader::new(running.stderr.take().unwrap());
+        said.read_line(&mut String::new()).unwrap();
         Command::new("kill").args(["-HUP", &running.id().to_string()]).status().expect("starts");
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        // Whoever is gone takes nothing.
-        let _ = running.stdin.take().unwrap().write_all(&fs::read(root.path().join("a.png")).unwrap());
-        let ended = running.wait().unwrap();
-        assert_eq!((ended.success(), root.path().join("b.png").exists()), (ignored, ignored), "{ended}");
-        let _ = fs::remove_file(root.path().join("b.png"));
+        if !ignored {
+            assert_eq!(running.wait().unwrap().code(), Some(130));
+            assert!(!root.path().join("b.png").exists());
+            continue;
+        }
+        let picture = fs::read(root.path().join("a.png")).unwrap();
+        running.stdin.take().unwrap().write_all(&picture).unwrap();
+        assert!(running.wait().unwrap().success() && root.path().join("b.png").exists());
+        fs::remove_file(root.path().join("b.png")).unwrap();
     }
 }
 

@@ -104,9 +104,9 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
 /// Tells, of what was found in folders, what an earlier run with this naming has left there by its name.
 fn made_before(jobs: &[Job], naming: &Naming) -> impl Fn(&Found) -> bool + use<> {
     let outputs = || {
-        jobs.iter().filter_map(|job| match &job.output {
-            Output::Path(path) => Some((job, path)),
-            Output::Stdout => None,
+        jobs.iter().flat_map(|job| {
+            let output = if let Output::Path(path) = &job.output { Some(path) } else { None };
+            output.into_iter().chain(&job.comparison).map(move |path| (job, path))
         })
     };
     let folders: HashSet<PathBuf> = outputs().filter_map(|(_, path)| Some(resolved(path.parent()?))).collect();
@@ -408,6 +408,11 @@ mod tests {
         let outputs = |jobs: &[Job]| jobs.iter().map(|job| job.output.clone()).collect::<Vec<_>>();
         assert_eq!(outputs(&plan.done), [Output::Path(at(&root, "in/a.webp"))]);
         assert_eq!(outputs(&plan.jobs), [Output::Path(at(&root, "in/b.webp"))]);
+        fs::write(at(&root, "in/a.before-after.webp"), b"").unwrap();
+        let compared =
+            Naming { comparisons: true, skip_existing: true, format: Some(Format::WebP), ..Naming::default() };
+        let plan = super::plan(&[at(&root, "in")], Some(&at(&root, "in")), &compared).unwrap();
+        assert_eq!((plan.done.len(), plan.jobs.len()), (1, 1));
     }
 
     #[test]

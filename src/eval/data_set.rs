@@ -107,7 +107,10 @@ pub fn find(root: &Path) -> Result<Vec<DataSet>, DataSetError> {
     while let Some(entry) = walk.next() {
         let Ok(entry) = entry else { continue };
         let Some((layout, [input, target])) = known_layout(&entry) else { continue };
-        walk.skip_current_dir();
+        // What lies below pictures that are a data set by themselves may be others.
+        if input != target {
+            walk.skip_current_dir();
+        }
         let folder = whole_of(root, entry.path(), layout.scenes);
         let paired = pair(folder, &input, &target);
         match sets.iter_mut().find(|set| layout.scenes > 0 && set.folder == folder) {
@@ -349,6 +352,37 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_belong_together_only_where_no_name_does() {
+        let pairs = |files: &[&str]| sets(files).swap_remove(0).2;
+        let one_missing = pairs(&["blur/1.png", "blur/2.png", "sharp/2.png", "sharp/3.png"]);
+        assert_eq!(one_missing, ["blur/2.png > sharp/2.png"]);
+        assert!(pairs(&["blur/1.png", "blur/9.png", "sharp/2.png", "sharp/3.png"]).is_empty());
+        assert!(pairs(&["blur/a/1.png", "blur/b/3.png", "sharp/a/2.png", "sharp/a/4.png"]).is_empty());
+    }
+
+    #[test]
+    fn rain_beside_its_ground_truth_is_kept_apart_from_what_lies_below() {
+        let found = sets(&[
+            "rain-1.png",
+            "norain-1.png",
+            "results/rain-1.png",
+            "Rain100L/input/1.png",
+            "Rain100L/target/1.png",
+            "PReNet/rainy/rain-2.png",
+            "PReNet/rain-2.png",
+            "PReNet/norain-2.png",
+        ]);
+        let mut pairs: Vec<_> = found.into_iter().flat_map(|set| set.2).collect();
+        pairs.sort();
+        let expected = [
+            "PReNet/rainy/rain-2.png > PReNet/norain-2.png",
+            "Rain100L/input/1.png > Rain100L/target/1.png",
+            "rain-1.png > norain-1.png",
+        ];
+        assert_eq!(pairs, expected);
+    }
+
+    #[test]
     fn what_has_no_partner_is_told() {
         let root = folder(&["hazy/1_1.png", "hazy/2_1.png", "gt/1.png", "gt/3.png", "baseline/1_1.jpg"]);
         let set = &mut find(root.path()).unwrap()[0];
@@ -364,7 +398,9 @@ mod tests {
         assert!(matches!(of_folders(&a, &b), Err(DataSetError::Empty(..))));
         let root = folder(&["a/1.png", "b/rain-1.png", "b/norain-1.png"]);
         let [a, b] = ["a", "b"].map(|name| root.path().join(name));
-        assert_eq!(of_folders(&a, &a), Err(DataSetError::Same(a)));
+        assert_eq!(of_folders(&a, &a), Err(DataSetError::Same(a.clone())));
         assert_eq!(of_folders(&b, &b).unwrap().pairs.len(), 1);
+        let spelt = root.path().join("b/../a");
+        assert_eq!(of_folders(&root.path().join("a"), &spelt), Err(DataSetError::Same(root.path().join("a"))));
     }
 }

@@ -31,17 +31,19 @@ pub(super) struct Paired {
 /// Pairs the pictures in `input` and below with those in `target`, in the order of their names. A picture's target is the
 /// one of its name, whatever the ending (the same ending, where several have the name); else the one of its name up to the
 /// first `_`, as in RESIDE (`1400_1.png` and `1400.png`); else the one that has `norain` for its `rain`; else the one
-/// without its `x2`, as in Rain100L; else the only one, where each folder has one picture. Where that leaves some without,
+/// without its `x2`, as in Rain100L; else the only one, where each folder has one picture. Where that leaves all without,
 /// and all are in order the captures before or after one another, as in DPDD (`1P0A0917.png` and `1P0A0916.png`), those
-/// belong together.
+/// belong together. Where one folder is both, or holds the other one, ground truths are its `norain*`.
 pub(super) fn pair(root: &Path, input: &Path, target: &Path) -> Paired {
     let (mut inputs, mut targets) = (pictures(input), pictures(target));
-    if input == target {
-        inputs.retain(|key, _| !is_clear(key));
-        targets.retain(|key, _| is_clear(key));
-    }
-    if let Some(within) = input.strip_prefix(target).ok().filter(|within| *within != Path::new("")) {
-        targets.retain(|(place, _), _| !place.starts_with(within));
+    let settled = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if let Ok(within) = settled(input).strip_prefix(settled(target)) {
+        let beside = |(place, _): &Key| place.as_os_str().is_empty();
+        if within.as_os_str().is_empty() {
+            inputs.retain(|key, _| beside(key) && key.1.starts_with("rain"));
+        }
+        let clear = holds_clear(target);
+        targets.retain(|key, _| if clear { beside(key) && is_clear(key) } else { !key.0.starts_with(within) });
     }
     let only = match (inputs.len(), targets.keys().next()) {
         (1, Some(key)) if targets.len() == 1 && inputs.values().all(|same| same.len() == 1) => Some(key.clone()),
@@ -49,11 +51,9 @@ pub(super) fn pair(root: &Path, input: &Path, target: &Path) -> Paired {
     };
     let belongs = |key: &Key| candidates(key).into_iter().chain(only.clone()).find(|key| targets.contains_key(key));
     let mut found: BTreeMap<Key, Key> = inputs.keys().filter_map(|key| Some((key.clone(), belongs(key)?))).collect();
-    if found.len() < inputs.len() {
-        let neighbours = || inputs.keys().zip(targets.keys()).all(|(input, target)| is_next_to(&input.1, &target.1));
-        if inputs.len() == targets.len() && neighbours() {
-            found = inputs.keys().cloned().zip(targets.keys().cloned()).collect();
-        }
+    let neighbours = || inputs.keys().zip(targets.keys()).all(|(input, target)| is_next_to(input, target));
+    if found.is_empty() && inputs.len() == targets.len() && neighbours() {
+        found = inputs.keys().cloned().zip(targets.keys().cloned()).collect();
     }
     let mut used = HashSet::new();
     let mut paired = Paired::default();
@@ -74,14 +74,14 @@ pub(super) fn pair(root: &Path, input: &Path, target: &Path) -> Paired {
 }
 
 /// Whether two names are a camera's for captures at most three apart, without what says which half of a dual pixel it is.
-fn is_next_to(input: &str, target: &str) -> bool {
+fn is_next_to((place, input): &Key, (other_place, target): &Key) -> bool {
     let parts = |stem: &str| {
         let stem = stem.strip_suffix("_L").or_else(|| stem.strip_suffix("_R")).unwrap_or(stem);
         let digits = stem.len() - stem.bytes().rev().take_while(u8::is_ascii_digit).count();
         Some((stem[..digits].to_owned(), stem[digits..].parse::<u32>().ok()?))
     };
     let (Some((series, number)), Some((other, of))) = (parts(input), parts(target)) else { return false };
-    series == other && number.abs_diff(of) <= 3
+    place == other_place && series == other && number.abs_diff(of) <= 3
 }
 
 /// Whether it is the ground truth of a picture beside it.
@@ -89,7 +89,7 @@ fn is_clear((_, stem): &Key) -> bool {
     stem.starts_with("norain")
 }
 
-/// Whether a folder itself holds ground truths of rain, and none below it.
+/// Whether a folder itself holds ground truths of rain.
 pub(super) fn holds_clear(folder: &Path) -> bool {
     names(folder).any(|name| name.starts_with("norain"))
 }

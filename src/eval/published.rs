@@ -33,15 +33,14 @@ const PAPER: &[Published] = &[
 /// The paper's figures for the benchmark that a folder holds, known by its path.
 pub fn published(task: Task, folder: &Path) -> Option<Published> {
     // A path may be spelt without the names that count: `.`, `indoor`.
-    let words = words_of(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     // The figures are of test sets.
     if folder.file_name().is_some_and(|name| name.eq_ignore_ascii_case("train")) {
         return None;
     }
+    let words = words_of(&folder);
     let has = |word: &str| words.iter().any(|own| own == word);
-    // Snow100K's pictures may lie beside CSD's.
-    let other = words.iter().any(|word| word.starts_with("snow100k"));
-    PAPER.iter().find(|row| row.task == task && !other && row.words.iter().all(|word| has(word))).copied()
+    PAPER.iter().find(|row| row.task == task && row.words.iter().all(|word| has(word))).copied()
 }
 
 #[cfg(test)]
@@ -60,5 +59,6 @@ mod tests {
         assert_eq!(benchmark(Task::Desnow, "CSD/Test"), Some("CSD"));
         assert_eq!(benchmark(Task::Desnow, "ucsd/x"), None);
         assert_eq!(benchmark(Task::Desnow, "csd_users/Snow100K-L"), None);
+        assert_eq!(benchmark(Task::Deblur, "data/gopro/RSBlur"), None);
     }
 }

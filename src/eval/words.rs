@@ -7,7 +7,8 @@ use std::path::Path;
 const TELLING: &[(&str, Task)] = &[
     ("rain", Task::Derain),
     ("derain", Task::Derain),
-    ("haz", Task::Dehaze),
+    ("haze", Task::Dehaze),
+    ("hazy", Task::Dehaze),
     ("dehaz", Task::Dehaze),
     ("snow", Task::Desnow),
     ("desnow", Task::Desnow),
@@ -19,6 +20,13 @@ const TELLING: &[(&str, Task)] = &[
     ("rsblur", Task::Deblur),
 ];
 
+/// Endings of words that do.
+const ENDINGS: &[(&str, Task)] =
+    &[("rain", Task::Derain), ("haze", Task::Dehaze), ("snow", Task::Desnow), ("blur", Task::Deblur)];
+
+/// What ends as if it told one.
+const OTHERS: &[&str] = &["train", "terrain", "brain", "drain", "grain", "strain"];
+
 /// Names of data sets that tell a task, as whole words.
 const NAMES: &[(&str, Task)] = &[
     ("test100", Task::Derain),
@@ -29,6 +37,10 @@ const NAMES: &[(&str, Task)] = &[
     ("csd", Task::Desnow),
     ("hide", Task::Deblur),
 ];
+
+/// Beginnings of words that name a data set.
+const SETS: &[&str] =
+    &["sots", "reside", "gopro", "hide", "rsblur", "realblur", "csd", "snow100", "dpdd", "rain100", "test100"];
 
 /// The words of a folder's name, in small letters: what stands between other signs, and what begins within it with a capital
 /// letter behind a small one. `HeavyRain_100L` is `heavyrain`, `heavy`, `rain` and `100l`.
@@ -46,9 +58,18 @@ pub(super) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// The words of all folders of a path.
+/// The words of a path's folders, from the innermost out to the one that names a data set.
 pub(super) fn words_of(path: &Path) -> Vec<String> {
-    path.iter().flat_map(|part| words(&part.to_string_lossy())).collect()
+    let mut all = vec![];
+    for part in path.ancestors().filter_map(Path::file_name) {
+        let words = words(&part.to_string_lossy());
+        let named = words.iter().any(|word| SETS.iter().any(|set| word.starts_with(set)));
+        all.extend(words);
+        if named {
+            break;
+        }
+    }
+    all
 }
 
 /// What the pictures in a folder of this name are to be freed of, where it tells.
@@ -56,7 +77,9 @@ pub(super) fn task_of(name: &str) -> Option<Task> {
     let words = words(name);
     let says = |word: &str| {
         let name = NAMES.iter().find(|(name, _)| *name == word);
-        name.or_else(|| TELLING.iter().find(|(beginning, _)| word.starts_with(beginning))).map(|(_, task)| *task)
+        let begins = || TELLING.iter().find(|(beginning, _)| word.starts_with(beginning));
+        let ends = || ENDINGS.iter().find(|(ending, _)| word.ends_with(ending) && !OTHERS.contains(&word));
+        name.or_else(begins).or_else(ends).map(|(_, task)| *task)
     };
     words.iter().find_map(|word| says(word))
 }
@@ -75,7 +98,7 @@ mod tests {
     #[test]
     fn a_folder_for_training_is_not_of_rain() {
         let told = |name, task| assert_eq!(task_of(name), task, "{name}");
-        for name in ["train", "training", "Terrain", "trainB", "brain-scans", "UCSD", "outside", "test", "images"] {
+        for name in ["train", "training", "Terrain", "trainB", "brain-scans", "UCSD", "outside", "hazard", "images"] {
             told(name, None);
         }
         for name in ["rain", "Rain100H", "rain_heavy_test", "HeavyRain", "derain", "Test100", "raindrop", "train-rainy"]
@@ -92,6 +115,9 @@ mod tests {
             told(name, Some(task));
         }
         told("defocus_deblurring", Some(Task::Defocus));
+        told("heavyrain", Some(Task::Derain));
+        told("NHHAZE", Some(Task::Dehaze));
+        told("realblur", Some(Task::Deblur));
         told("motion-deblur", Some(Task::Deblur));
         told("HIDE_dataset", Some(Task::Deblur));
     }

@@ -54,8 +54,9 @@ impl Photo {
         }
         let headers = if format == Format::Bmp { bmp::headers(bytes) } else { bmp::Headers::default() };
         let profile = decoder.icc_profile().map_err(failed)?.or(headers.profile);
-        if whole.profile && profile.is_none() {
-            warnings.push(Warning::ProfileDropped);
+        if profile.is_none() {
+            warnings.extend(whole.profile.then_some(Warning::ProfileDropped));
+            warnings.append(&mut whole.coding);
         }
         let block = match format {
             Format::Tiff => exif::of_tiff(bytes),
@@ -95,7 +96,7 @@ impl Photo {
             decoder.set_limits(memory).map_err(failed)?;
             DynamicImage::from_decoder(decoder).map_err(failed)?
         };
-        if headers.grey {
+        if headers.grey && profile.is_none() {
             picture = picture.grayscale();
         }
         if format == Format::Tiff && tiff::first_page(bytes).is_some_and(|page| page.associated) {
@@ -182,7 +183,7 @@ fn open_header<'a>(
 /// The width and height in a PNG's header.
 fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let number = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
-    Some((number(16)?, number(20)?))
+    (bytes.get(12..16)? == b"IHDR").then_some((number(16)?, number(20)?))
 }
 
 fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoError> {
@@ -198,7 +199,10 @@ fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoE
 
 /// Colours that were multiplied by alpha, as they were before. Where that is 0 they are lost.
 fn divide_by_alpha(picture: &mut DynamicImage) {
-    let divided = |sample: u64, alpha: u64, full: u64| ((sample * full + alpha / 2) / alpha.max(1)).min(full);
+    let divided = |sample: u64, alpha: u64, full: u64| match alpha {
+        0 => sample,
+        alpha => ((sample * full + alpha / 2) / alpha).min(full),
+    };
     match picture {
         DynamicImage::ImageRgba8(image) => image.pixels_mut().for_each(|Rgba([colours @ .., alpha])| {
             colours.iter_mut().for_each(|c| *c = divided((*c).into(), (*alpha).into(), u8::MAX.into()) as u8);
@@ -217,6 +221,10 @@ fn divide_by_alpha(picture: &mut DynamicImage) {
 fn jpeg(bytes: &[u8], whole: &Whole, header: &dyn ImageDecoder) -> Result<DynamicImage, PhotoError> {
     const READ_AHEAD: [u8; 8] = [0; 8];
     let format = Format::Jpeg;
+    if whole.apart {
+        let what = "its colours are subsampled and lie in scans of their own; save it anew as PNG first".to_owned();
+        return Err(PhotoError::Unsupported { format, what });
+    }
     let grey = !header.color_type().has_color();
     let (width, height) = header.dimensions();
     let strict = !whole.stray_bytes;

@@ -32,21 +32,23 @@ pub(super) fn first_page(bytes: &[u8]) -> Option<FirstPage> {
     let first = directory.checked_add(tiff.count)?;
     let length = usize::try_from(tiff.number(directory, tiff.count)?).ok()?.checked_mul(tiff.entry)?;
     let end = first.checked_add(length)?;
-    let (mut compression, mut places, mut sizes) = (0, vec![], vec![]);
+    let (mut compression, mut places, mut sizes) = (0, None, None);
     for at in (first..end).step_by(tiff.entry) {
-        let one = || tiff.values(at).and_then(|values| values.first().copied()).unwrap_or_default();
+        let one = || tiff.values(at).and_then(|mut values| values.next()).unwrap_or_default();
         match tiff.number(at, 2)? {
             NEW_SUBFILE_TYPE => page.thumbnail |= one() & 1 != 0,
             DNG_VERSION => page.thumbnail = true,
             EXTRA_SAMPLES => page.associated = one() == ASSOCIATED_ALPHA,
             COMPRESSION => compression = one(),
-            STRIP_OFFSETS | TILE_OFFSETS => places = tiff.values(at).unwrap_or_default(),
-            STRIP_BYTES | TILE_BYTES => sizes = tiff.values(at).unwrap_or_default(),
+            STRIP_OFFSETS | TILE_OFFSETS => places = Some(at),
+            STRIP_BYTES | TILE_BYTES => sizes = Some(at),
             _ => (),
         }
     }
-    let reaches = |(place, size): (&u64, &u64)| place.saturating_add(*size) > bytes.len() as u64;
-    page.cut = compression == JPEG && places.iter().zip(&sizes).any(reaches);
+    if compression == JPEG {
+        let [places, sizes] = [places, sizes].map(|at| at.and_then(|at| tiff.values(at)).into_iter().flatten());
+        page.cut = places.zip(sizes).any(|(place, size)| place.saturating_add(size) > bytes.len() as u64);
+    }
     page.more = tiff.number(end, tiff.offset)? != 0;
     Some(page)
 }
@@ -82,26 +84,60 @@ impl<'a> Tiff<'a> {
     }
 
     /// The whole numbers of the entry at `at`: in it if they fit, else where it says.
-    fn values(&self, at: usize) -> Option<Vec<u64>> {
+    fn values(&self, at: usize) -> Option<impl Iterator<Item = u64>> {
         let size = match self.number(at + 2, 2)? {
             3 => 2,
             4 | 13 => 4,
             16 | 18 => 8,
             _ => return None,
         };
-        let count = usize::try_from(self.number(at + 4, self.offset)?).ok()?;
-        let field = at + self.entry - self.offset;
-        let inside = count.checked_mul(size)? <= self.offset;
-        let begin = if inside { field } else { usize::try_from(self.number(field, self.offset)?).ok()? };
-        // No more than the file has room for, whatever the count says.
-        self.bytes.get(begin..begin.checked_add(count * size)?)?;
-        (0..count).map(|index| self.number(begin + index * size, size)).collect()
+        let (begin, count) = self.content(at, size)?;
+        Some((0..count).map_while(move |index| self.number(begin + index * size, size)))
     }
+
+    /// Where the values of an entry are, of `size` bytes each, and how many.
+    fn content(&self, at: usize, size: usize) -> Option<(usize, usize)> {
+        let count = usize::try_from(self.number(at + 4, self.offset)?).ok()?;
+        let length = count.checked_mul(size)?;
+        let field = at + self.entry - self.offset;
+        let begin =
+            if length <= self.offset { field } else { usize::try_from(self.number(field, self.offset)?).ok()? };
+        self.bytes.get(begin..begin.checked_add(length)?)?;
+        Some((begin, count))
+    }
+}
+
+/// Whether a JPEG's MPF block, a TIFF structure, lists further pictures that are no thumbnails of the first: another eye's,
+/// the brighter parts of an HDR picture. None if it can't be made out.
+pub(super) fn lists_further_pictures(bytes: &[u8]) -> Option<bool> {
+    const ENTRIES: u64 = 0xb002;
+    const ENTRY: usize = 16;
+    const THUMBNAILS: [u64; 2] = [0x01_0001, 0x01_0002];
+    let tiff = Tiff::of(bytes)?;
+    let directory = usize::try_from(tiff.number(tiff.start, tiff.offset)?).ok()?;
+    let count = usize::try_from(tiff.number(directory, tiff.count)?).ok()?.min(64);
+    let entries = (0..count).map(|index| directory + tiff.count + index * tiff.entry);
+    let list = entries.into_iter().find(|&at| tiff.number(at, 2) == Some(ENTRIES))?;
+    let (begin, length) = tiff.content(list, 1)?;
+    let kinds = (1..length / ENTRY).map(|index| tiff.number(begin + index * ENTRY, 4).map(|kind| kind & 0xff_ffff));
+    Some(kinds.flatten().any(|kind| !THUMBNAILS.contains(&kind)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_preview_is_no_further_picture() {
+        let list = |kind: [u8; 4]| {
+            let entries = [[0, 0, 3, 0], kind].map(|kind| [&kind[..], &[0; 12]].concat()).concat();
+            let directory = b"II*\0\x08\0\0\0\x01\0\x02\xb0\x07\0\x20\0\0\0\x16\0\0\0";
+            [&directory[..], &entries].concat()
+        };
+        assert_eq!(lists_further_pictures(&list([2, 0, 1, 0])), Some(false));
+        assert_eq!(lists_further_pictures(&list([0, 0, 0, 0])), Some(true));
+        assert_eq!(lists_further_pictures(&list([2, 0, 1, 0])[..40]), None);
+    }
 
     #[test]
     fn both_byte_orders_and_widths() {

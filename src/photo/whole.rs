@@ -1,7 +1,7 @@
 //! Whether a file is all there. Decoders for the web show what they have of a broken file, the rest grey; a restored
 //! half-grey picture is worse than an error, so the containers are walked to their end marks first.
 
-use super::{Format, PhotoError, Warning};
+use super::{Format, PhotoError, Warning, tiff};
 use std::ops::Range;
 
 /// What the walk through a whole file saw.
@@ -11,8 +11,12 @@ pub(super) struct Whole {
     pub stray_bytes: bool,
     /// A JPEG whose picture is sequential, as cameras write it: where its last scan ends.
     pub scan_end: Option<usize>,
+    /// A sequential JPEG of subsampled colours in several scans, of which its decoder leaves out the most.
+    pub apart: bool,
     /// Parts of a colour profile were met. The decoder has it if they make a whole.
     pub profile: bool,
+    /// How colours are coded, which counts where no profile says it.
+    pub coding: Vec<Warning>,
     /// A PNG's EXIF block where its decoder doesn't look, behind the picture.
     pub late_exif: Option<Range<usize>>,
     /// What is not kept.
@@ -43,7 +47,7 @@ fn jpeg(bytes: &[u8]) -> Option<Whole> {
     const SOS: u8 = 0xda;
     let mut whole = Whole::default();
     let mut at = 0;
-    let (mut in_scan, mut refinement) = (false, None);
+    let (mut scans, mut in_scan, mut refinement) = (0, false, None);
     loop {
         let skipped = bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
         whole.stray_bytes |= skipped > 0 && !in_scan;
@@ -61,6 +65,7 @@ fn jpeg(bytes: &[u8]) -> Option<Whole> {
                     return None;
                 }
                 whole.scan_end = (in_scan && !refinement.progressive).then_some(at - 1);
+                whole.apart = !refinement.progressive && refinement.tall && scans > 1;
                 if whole.stray_bytes {
                     whole.warnings.push(Warning::StrayBytes);
                 }
@@ -81,7 +86,10 @@ fn jpeg(bytes: &[u8]) -> Option<Whole> {
                     0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
                         refinement = refinement.or_else(|| Refinement::of_frame(marker, segment));
                     }
-                    SOS => refinement.iter_mut().for_each(|refinement| refinement.note_scan(segment)),
+                    SOS => {
+                        scans += 1;
+                        refinement.iter_mut().for_each(|refinement| refinement.note_scan(segment));
+                    }
                     _ => note_application(marker, segment, &mut whole),
                 }
             }
@@ -93,7 +101,9 @@ fn jpeg(bytes: &[u8]) -> Option<Whole> {
 fn note_application(marker: u8, segment: &[u8], whole: &mut Whole) {
     let lost = match marker {
         0xe1 if segment.starts_with(b"http://ns.adobe.com/xmp/extension/\0") => Warning::XmpCut,
-        0xe2 if segment.starts_with(b"MPF\0") => Warning::FirstPageOnly,
+        0xe2 if segment.starts_with(b"MPF\0") && tiff::lists_further_pictures(&segment[4..]).unwrap_or(true) => {
+            Warning::FirstPageOnly
+        }
         0xed if segment.starts_with(b"Photoshop 3.0\0") && segment.windows(6).any(|w| w == b"8BIM\x04\x04") => {
             Warning::IptcDropped
         }
@@ -111,6 +121,8 @@ fn note_application(marker: u8, segment: &[u8], whole: &mut Whole) {
 /// How many low bits of each coefficient of each component a JPEG's scans have left out so far.
 struct Refinement {
     progressive: bool,
+    /// A component has more rows than another one.
+    tall: bool,
     components: Vec<(u8, [u8; 64])>,
 }
 
@@ -121,8 +133,10 @@ impl Refinement {
     /// From the frame header, which lists the components: nothing has come yet.
     fn of_frame(marker: u8, segment: &[u8]) -> Option<Self> {
         const SOF_PROGRESSIVE: u8 = 0xc2;
-        let components = segment.get(6..)?.chunks_exact(3).map(|component| (component[0], [ALL_BITS; 64])).collect();
-        Some(Refinement { progressive: marker == SOF_PROGRESSIVE, components })
+        let listed = || segment.get(6..).into_iter().flat_map(|rest| rest.chunks_exact(3));
+        let components = listed().map(|component| (component[0], [ALL_BITS; 64])).collect();
+        let tall = listed().any(|component| component[1] & 15 > 1);
+        (listed().count() > 0).then_some(Refinement { progressive: marker == SOF_PROGRESSIVE, tall, components })
     }
 
     /// A scan header: its components, the band of coefficients, and the lowest bit that it brings. A sequential scan
@@ -166,7 +180,8 @@ fn png(bytes: &[u8]) -> Option<Whole> {
         bytes.get(..at)?;
         match (kind, content) {
             (b"IDAT", _) => behind = true,
-            (b"iCCP" | b"sRGB", _) => settled = true,
+            (b"sRGB", _) => settled = true,
+            (b"iCCP", _) => whole.profile = true,
             (b"gAMA", content) => gamma = content.first_chunk().map(|gamma| u32::from_be_bytes(*gamma)),
             (b"cHRM", content) => primaries = !is_srgb(content),
             // BT.709's primaries (1) and sRGB's curve (13), or none named (2).
@@ -179,8 +194,8 @@ fn png(bytes: &[u8]) -> Option<Whole> {
     if !settled {
         // In units of 1/100,000.
         let gamma = gamma.map(|gamma| f64::from(gamma) / 1e5).filter(|gamma| (gamma - 1.0 / 2.2).abs() > 0.01);
-        whole.warnings.extend(gamma.map(|gamma| Warning::Gamma(format!("{gamma:.3}"))));
-        whole.warnings.extend(primaries.then_some(Warning::Primaries));
+        whole.coding.extend(gamma.map(|gamma| Warning::Gamma(format!("{gamma:.3}"))));
+        whole.coding.extend(primaries.then_some(Warning::Primaries));
     }
     Some(whole)
 }

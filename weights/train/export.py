@@ -21,6 +21,7 @@ from .network import SIDE_OUTPUTS, IRNeXt
 LOOKS = 8  # batches on which the maps' range is measured
 LICENCE = "CC0-1.0"
 ALIKE = "task", "width", "blocks", "activation", "mean"
+ONE_RUN = "seed", "out", "rate", "full", "batch"  # options that several checkpoints of a run share
 
 
 def facts(state, hardware):
@@ -44,7 +45,7 @@ def together(checkpoints):
             raise SystemExit("these runs began neither where the first did nor along its way: their mean would be no network")
     steps = {}
     for state in first, *others:
-        run = state["options"]["seed"], state["before"]
+        run = state["before"], *(state["options"].get(key) for key in ONE_RUN)
         steps[run] = max(state["step"], steps.get(run, 0))
     first["step"] = sum(steps.values())
     for name, value in first["ema"].items():

@@ -215,13 +215,14 @@ def train(options, report=print):
     batches = loader(options["task"], options["seed"], options["batch"], start=run.step,
                      scenery=options["scenery"], cache=options["cache"], ease=options["ease"], workers=options["workers"])
     running, saved, waited = 0.0, time.monotonic(), time.monotonic()
+    mark = int(run.progress * options["keep"])
     for degraded, wanted in batches:
         run.seconds += time.monotonic() - waited  # waiting for data counts too
-        mark = int(run.progress * options["keep"])
         running += float(run.advance(degraded, wanted))
         done = run.progress >= 1
-        if (reached := int(run.progress * options["keep"])) > mark:
-            run.save(out / f"at-{100 * reached // options['keep']:03}.pt")
+        if int(run.progress * options["keep"]) > mark:
+            mark = int(run.progress * options["keep"])
+            run.save(out / f"at-{100 * mark // options['keep']:03}.pt")
         if run.step % options["every"] == 0:
             report(f"step {run.step:6}  {run.seconds / 60:6.1f} min  {run.progress:4.0%}  "
                    f"loss {running / options['every']:.4f}  {validate(run)}")
