@@ -16,7 +16,7 @@ fn main() {
     divan::main();
 }
 
-/// Width 16, 3 blocks, the shape of most shipped models, on a square picture.
+/// Width 16, 3 blocks, the shape of the shipped models, on a square picture.
 fn network(side: usize) -> (Graph, FeatureMap<f32>) {
     let model = random_model(Config::new(16, 3, Activation::Tanh, MeanKind::Global));
     let graph = optimise(&model.graph(side, side).expect("builds")).expect("fuses");
