@@ -76,6 +76,16 @@ fn a_jpeg_without_one_of_its_components_is_an_error() {
     let one = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0];
     let lightness = [&bytes[..scan], &one, &bytes[scan + 14..]].concat();
     assert!(matches!(decode(&lightness), Err(PhotoError::Truncated { format: Format::Jpeg, .. })));
+    // All three, each in a scan of its own, two of them with half the rows: more than the decoder reads.
+    let frame = bytes.windows(4).position(|header| header == [0xff, 0xc0, 0, 17]).unwrap();
+    let scans = [1, 2, 3].map(|component| [0xff, 0xda, 0, 8, 1, component, 0, 0, 63, 0]);
+    let mut apart = [&bytes[..scan], &scans.concat(), &bytes[scan + 14..]].concat();
+    apart[frame + 11] = 0x22;
+    assert!(
+        matches!(decode(&apart), Err(PhotoError::Unsupported { format: Format::Jpeg, .. })),
+        "{:?}",
+        decode(&apart)
+    );
 }
 
 #[test]
