@@ -107,3 +107,16 @@ fn what_is_no_checkpoint_says_what_it_looks_like() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+/// The length of a safetensors header begins its file, whatever byte that is: 0x80 begins a pickle too.
+#[test]
+fn a_header_of_any_length_is_no_pickle() {
+    let shipped = std::fs::read("weights/dehaze-small.safetensors").unwrap();
+    let length = u64::from_le_bytes(shipped[..8].try_into().unwrap()) as usize;
+    let padded = (length..).find(|padded| padded % 256 == 0x80).unwrap();
+    let mut header = shipped[8..8 + length].to_vec();
+    header.resize(padded, b' ');
+    let bytes = [&(padded as u64).to_le_bytes()[..], &header, &shipped[8 + length..]].concat();
+    assert_eq!(bytes[0], 0x80);
+    assert_eq!(parse(&bytes).unwrap().tensors, parse(&shipped).unwrap().tensors);
+}

@@ -51,11 +51,12 @@ impl Format {
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
             return Ok(Format::TorchZip);
         }
-        if bytes.first() == Some(&pickle::PROTO) {
-            return Ok(Format::TorchLegacy);
-        }
+        // Before the pickle: a header's length may begin with any byte, and a checkpoint's pickle has its number there.
         if bytes.get(8) == Some(&b'{') {
             return Ok(Format::SafeTensors);
+        }
+        if bytes.first() == Some(&pickle::PROTO) {
+            return Ok(Format::TorchLegacy);
         }
         let start = bytes.trim_ascii_start();
         let looks_like = if bytes.is_empty() {
