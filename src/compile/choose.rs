@@ -204,7 +204,10 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
             // On a CPU workgroup memory is memory like any other.
             "conv_transpose2d_shared" | "conv_transpose2d_matrix" => !target.software,
             // As below; a tile makes 100 pixels, and one block of channels leaves half the lanes idle.
-            "conv_transpose2d_winograd" => pixels >= 3200 && out_blocks >= 2 && winograd::has_room(graph, in_blocks),
+            "conv_transpose2d_winograd" => {
+                let ends = !target.software || winograd::ends_in_time(winograd::Form::Five, in_blocks, 4 * out_blocks);
+                pixels >= 3200 && out_blocks >= 2 && ends && winograd::has_room(graph, in_blocks)
+            }
             _ => true,
         });
     }
@@ -219,7 +222,10 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
             // On software drivers one of the others is faster; tuning may find otherwise elsewhere.
             "winograd_f2" => false,
             // It makes 32 channels at a time; a few tiles leave lanes idle.
-            "winograd" => pixels >= 1024 && out_blocks >= 8 && winograd::has_room(graph, in_blocks),
+            "winograd" => {
+                let ends = !target.software || winograd::ends_in_time(winograd::Form::Four, in_blocks, out_blocks);
+                pixels >= 1024 && out_blocks >= 8 && ends && winograd::has_room(graph, in_blocks)
+            }
             // By arithmetic: transforms cost as much as 4 blocks of channels save, and it makes 16 or 32 at a time.
             "winograd_shared" => !target.software && pixels >= 1024 && in_blocks >= 4 && out_blocks >= 4,
             // A single block of channels leaves 7 lanes of 8 idle.

@@ -138,6 +138,12 @@ fn dispatch(
 /// 65,535 until version 23, without a word; and a GPU's watchdog has no use for long dispatches either.
 const MOST_ROUNDS: usize = 1 << 15;
 
+/// Whether a turn alone ends before Mesa's software driver stops it; `out_blocks` of all four parities, where it is
+/// transposed.
+pub fn ends_in_time(form: Form, in_blocks: usize, out_blocks: usize) -> bool {
+    form.rounds(in_blocks, out_blocks) < 2 * MOST_ROUNDS - 1
+}
+
 /// Bytes that the workspace may take, if more than a slice: in a graph of narrow bands it mustn't outweigh the maps, and
 /// it must fit a binding.
 fn workspace_room(graph: &Graph) -> usize {
