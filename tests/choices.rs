@@ -137,6 +137,23 @@ fn transposed_convolutions_of_large_maps_are_winograds() {
     }
 }
 
+/// A software driver may stop loops of 65,535 rounds without a word: no convolution so wide gets the kernel whose single turn
+/// takes that many, not even where it is asked for.
+#[test]
+fn very_wide_convolutions_are_no_winograds_on_software() {
+    for (width, software, takes) in [(80, true, true), (96, true, false), (96, false, true)] {
+        let network = random_model(Config::new(width, 1, Activation::Tanh, MeanKind::Global));
+        let mut graph = optimise(&network.graph(64, 64).expect("builds")).expect("fuses");
+        assign_elements(&mut graph, Element::F32);
+        let widest = format!("3x3/1 {}>{} ", 8 * width, 4 * width);
+        let is_widest = |id: &NodeId| key(&graph, Element::F32, *id).is_some_and(|key| key.starts_with(&widest));
+        let id = (0..graph.nodes.len()).map(NodeId).find(is_widest).expect("where two maps are merged");
+        let target = Target { software, subgroup: Some(8), prefer: Some("winograd"), ..Target::default() };
+        let chosen = choose(&graph, Element::F32, &target, id).kernel;
+        assert_eq!(chosen == "winograd", takes, "{width}, software: {software}: {chosen}");
+    }
+}
+
 /// A layer of few channels gets the kernel that leaves no lane idle on them, and a wider one doesn't.
 #[test]
 fn few_channels_have_their_own_kernel() {

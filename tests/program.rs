@@ -89,6 +89,9 @@ fn inspect_shows_every_stage() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let summary: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
     assert!(summary["fused"]["dispatches"].as_u64() < summary["unfused"]["dispatches"].as_u64());
+    let built = |what: &str| summary["as_built"][what].as_u64().expect("a count");
+    assert!(built("ops") > summary["unfused"]["dispatches"].as_u64().expect("a count"));
+    assert!(built("bytes_moved") > summary["unfused"]["bytes_moved"].as_u64().expect("a count"));
     let shape = irnext(&["inspect", "--json", "--width", "8", "--blocks", "1", "--mean", "local", "--size", "64x64"]);
     assert!(shape.status.success(), "{}", String::from_utf8_lossy(&shape.stderr));
     let shape: serde_json::Value = serde_json::from_slice(&shape.stdout).expect("JSON");

@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "constants_bytes": plan.constants.len(),
             "device_bytes": memory.whole,
             "bands": memory.bands,
-            "as_built": json!({"ops": as_built.0, "bytes_moved": as_built.1}),
+            "as_built": {"ops": as_built.0, "bytes_moved": as_built.1},
             "unfused": summary(&plain),
             "fused": summary(&plan),
         }))?;

@@ -99,6 +99,10 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
     let broadcasts = target.subgroup == BROADCAST_LANES;
     let matrices = precision == Element::F16 && target.matrix.is_some();
     let maps = node.inputs.iter().chain([&id]).all(|&id| graph.node(id).element == precision);
+    let ends = |form: winograd::Form, sources: usize| {
+        let in_blocks = node.inputs[..sources].iter().map(|&id| graph.node(id).shape.blocks()).sum();
+        !target.software || winograd::ends_in_time(form, in_blocks, node.shape.blocks())
+    };
     let computes = |kernel: &&str| match (&node.op, *kernel) {
         (Op::Conv2d(_), "conv2d" | "conv2d_shared" | "conv2d_tiled") => true,
         (Op::Conv2d(_), "conv2d_matrix") => matrices,
@@ -106,14 +110,19 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
         (Op::Conv2d(conv), "conv2d_matrix_low") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Low),
         (Op::Conv2d(conv), "conv2d_matrix_flat") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Flat),
         (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
-        (Op::Conv2d(conv), "winograd" | "winograd_f2") => broadcasts && !target.lean && winograd::computes(conv),
+        (Op::Conv2d(conv), "winograd" | "winograd_f2") => {
+            let form = if *kernel == "winograd" { winograd::Form::Four } else { winograd::Form::Two };
+            broadcasts && !target.lean && winograd::computes(conv) && ends(form, conv.sources(node.inputs.len()))
+        }
         (Op::Conv2d(conv), "winograd_shared") => winograd::computes(conv),
         (Op::ConvTranspose2d(_), "conv_transpose2d" | "conv_transpose2d_shared") => true,
         (Op::ConvTranspose2d(_), "conv_transpose2d_matrix") => {
             matrices && maps && conv2d_matrix_halo::suits(node.shape, Kind::Transposed, target).is_some()
         }
         (Op::ConvTranspose2d(_), "conv_transpose2d_broadcast") => broadcasts,
-        (Op::ConvTranspose2d(_), "conv_transpose2d_winograd") => broadcasts && !target.lean && maps,
+        (Op::ConvTranspose2d(_), "conv_transpose2d_winograd") => {
+            broadcasts && !target.lean && maps && ends(winograd::Form::Five, 1)
+        }
         _ => false,
     };
     CHOICES.iter().copied().filter(computes).collect()
@@ -204,10 +213,7 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
             // On a CPU workgroup memory is memory like any other.
             "conv_transpose2d_shared" | "conv_transpose2d_matrix" => !target.software,
             // As below; a tile makes 100 pixels, and one block of channels leaves half the lanes idle.
-            "conv_transpose2d_winograd" => {
-                let ends = !target.software || winograd::ends_in_time(winograd::Form::Five, in_blocks, 4 * out_blocks);
-                pixels >= 3200 && out_blocks >= 2 && ends && winograd::has_room(graph, in_blocks)
-            }
+            "conv_transpose2d_winograd" => pixels >= 3200 && out_blocks >= 2 && winograd::has_room(graph, in_blocks),
             _ => true,
         });
     }
@@ -222,10 +228,7 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
             // On software drivers one of the others is faster; tuning may find otherwise elsewhere.
             "winograd_f2" => false,
             // It makes 32 channels at a time; a few tiles leave lanes idle.
-            "winograd" => {
-                let ends = !target.software || winograd::ends_in_time(winograd::Form::Four, in_blocks, out_blocks);
-                pixels >= 1024 && out_blocks >= 8 && ends && winograd::has_room(graph, in_blocks)
-            }
+            "winograd" => pixels >= 1024 && out_blocks >= 8 && winograd::has_room(graph, in_blocks),
             // By arithmetic: transforms cost as much as 4 blocks of channels save, and it makes 16 or 32 at a time.
             "winograd_shared" => !target.software && pixels >= 1024 && in_blocks >= 4 && out_blocks >= 4,
             // A single block of channels leaves 7 lanes of 8 idle.

@@ -29,6 +29,6 @@ pub fn decode_map(element: Element, shape: Shape, bytes: &[u8]) -> FeatureMap<f3
         Element::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
     };
     // A buffer is at least a vec4 long, so it may hold more than a small map.
-    let pixels = values.chunks_exact(shape.stored_channels()).take(shape.pixels());
+    let pixels = values.chunks_exact(shape.stored_channels().max(1)).take(shape.pixels());
     FeatureMap { shape, data: pixels.flat_map(|pixel| &pixel[..shape.channels]).copied().collect() }
 }

@@ -138,10 +138,11 @@ fn dispatch(
 /// 65,535 until version 23, without a word; and a GPU's watchdog has no use for long dispatches either.
 const MOST_ROUNDS: usize = 1 << 15;
 
-/// Whether a turn alone ends before Mesa's software driver stops it; `out_blocks` of all four parities, where it is
-/// transposed.
+/// Whether a turn, less than which no dispatch takes, ends before Mesa's software driver stops it.
 pub fn ends_in_time(form: Form, in_blocks: usize, out_blocks: usize) -> bool {
-    form.rounds(in_blocks, out_blocks) < 2 * MOST_ROUNDS - 1
+    // Transposed, it makes the four parities of its results.
+    let parities = if form == Form::Five { 4 } else { 1 };
+    form.rounds(in_blocks, parities * out_blocks) < 65_535
 }
 
 /// Bytes that the workspace may take, if more than a slice: in a graph of narrow bands it mustn't outweigh the maps, and

@@ -2,7 +2,7 @@
 
 use super::{
     Format, Limits, Notes, Photo, PhotoError, Warning, bmp, colour, colour::Meaning, exif, icc, notes::Found, tiff,
-    whole, whole::Whole, xmp,
+    tiff::FirstPage, whole, whole::Whole, xmp,
 };
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
@@ -40,7 +40,9 @@ impl Photo {
             // Before its decoder makes room for a row.
             check_size(png_size(bytes).unwrap_or((1, 1)), limits)?;
         }
-        let mut decoder = open_header(format, bytes, &mut warnings).map_err(|error| match error {
+        let page =
+            if format == Format::Tiff { tiff::first_page(bytes).unwrap_or_default() } else { FirstPage::default() };
+        let mut decoder = open_header(format, bytes, page, &mut warnings).map_err(|error| match error {
             Refusal::Decoder(error) => refused(format, error),
             Refusal::Known(error) => error,
         })?;
@@ -99,7 +101,7 @@ impl Photo {
         if headers.grey && profile.is_none() {
             picture = picture.grayscale();
         }
-        if format == Format::Tiff && tiff::first_page(bytes).is_some_and(|page| page.associated) {
+        if page.associated {
             divide_by_alpha(&mut picture);
         }
         picture.apply_orientation(orientation);
@@ -139,6 +141,7 @@ impl From<ImageError> for Refusal {
 fn open_header<'a>(
     format: Format,
     bytes: &'a [u8],
+    page: FirstPage,
     warnings: &mut Vec<Warning>,
 ) -> Result<Box<dyn ImageDecoder + 'a>, Refusal> {
     let reader = Cursor::new(bytes);
@@ -161,7 +164,6 @@ fn open_header<'a>(
             Ok(Box::new(decoder))
         }
         Format::Tiff => {
-            let page = tiff::first_page(bytes).unwrap_or_default();
             if page.thumbnail {
                 let what =
                     "it begins with a thumbnail, as camera raws do; develop it to a 16-bit TIFF first".to_owned();
