@@ -3,9 +3,10 @@
 mod common;
 
 use common::devices;
-use common::graphs::{HALO, as_stored, wide_convolution, wide_transposed};
+use common::graphs::{HALO, as_stored, filtered, wide_convolution, wide_transposed, wider_convolution};
+use irnext::compile::assign_elements;
 use irnext::gpu::{Gpu, Matrices};
-use irnext::graph::Graph;
+use irnext::graph::{Activation, Graph};
 use irnext::kernels::Target;
 use irnext::reference;
 use irnext::run::{TensorSession, target};
@@ -52,6 +53,52 @@ fn every_form_of_8_by_8_matrices() {
 fn every_form_of_16_by_16_matrices() {
     every_form_of_matrices(16);
 }
+
+/// The kernel that stages its weights too: tiles and workgroups that aren't whole, one pixel wide, several rounds of channels
+/// from two inputs and a single one, subgroups as many as it wants and more.
+#[test]
+fn staged_weights() {
+    let Some(gpu) = with_matrices() else { return };
+    let mut made = BTreeSet::new();
+    for (height, width, first, second, out) in
+        [(35, 37, 16, 32, 72), (17, 1, 48, 16, 5), (1, 18, 16, 16, 33), (19, 40, 32, 16, 32)]
+    {
+        let (graph, inputs) = wider_convolution(Shape::new(height, width, first), second, out, 3, 1);
+        let name = format!("{first} and {second} > {out} at {height}x{width}");
+        made.extend(check_matrices(gpu, &name, &graph, &inputs, &STAGED, (&[16], 4)));
+    }
+    let narrow = |variant: &String| variant.contains("+narrow");
+    assert!(made.iter().any(narrow) && !made.iter().all(narrow), "{made:?}");
+    // Weights of half a round would be those of the next pixel.
+    let (graph, inputs) = wider_convolution(Shape::new(9, 9, 16), 8, 16, 3, 1);
+    let other = check_matrices(gpu, "half a round", &graph, &inputs, &STAGED, (&[16], 4));
+    assert!(other.iter().all(|variant| !variant.starts_with("conv2d_matrix_staged")), "{other:?}");
+}
+
+/// The sums of its result, out of which the filter behind it is made.
+#[test]
+fn staged_weights_and_sums() {
+    let Some(gpu) = with_matrices() else { return };
+    for out in [24, 72] {
+        let (graph, inputs) = filtered(Shape::new(33, 18, 16), out, Activation::Tanh, false);
+        let inputs = as_stored(&inputs, Element::F16);
+        let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
+        let truth = reference::execute(&graph, &truth).expect("runs");
+        let matrix = gpu.matrix.map(|matrix| Matrices { side: 16, ..matrix });
+        let target = Target { matrix, prefer: Some(STAGED[0]), ..target(gpu, false) };
+        let mut graph = graph.clone();
+        assign_elements(&mut graph, Element::F16);
+        let session = TensorSession::with_target(gpu, &graph, Element::F16, target).expect("records");
+        let first = session.session().plan().steps[0].variant.clone();
+        assert!(first.shader == STAGED[0] && first.has("sums"), "{first}");
+        let result = session.run(&inputs).expect("runs");
+        let error = Error::between(&result[0].data, &truth[0].data);
+        assert!(error.within(Element::F16.error_bound()), "{first}: {error}");
+    }
+}
+
+/// The kernel that stages its weights.
+const STAGED: [&str; 1] = ["conv2d_matrix_staged"];
 
 fn every_form_of_matrices(side: u32) {
     let Some(gpu) = with_matrices() else { return };

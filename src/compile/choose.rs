@@ -2,9 +2,9 @@
 //! machine > a heuristic > the plain kernel; never one that disagrees with the plain one on this device.
 
 use super::fastest;
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Conv2d, Graph, NodeId, Op};
 use crate::kernels::conv2d_matrix_halo::{self, Form, Kind};
-use crate::kernels::{Target, residual_block, winograd};
+use crate::kernels::{Target, conv2d_matrix_staged, residual_block, winograd};
 use crate::tensor::Element;
 use std::fmt;
 
@@ -16,6 +16,7 @@ pub const CHOICES: &[&str] = &[
     "conv2d_matrix_halo",
     "conv2d_matrix_low",
     "conv2d_matrix_flat",
+    "conv2d_matrix_staged",
     "conv2d_shared",
     "conv2d_tiled",
     "winograd_shared",
@@ -99,6 +100,11 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
     let broadcasts = target.subgroup == BROADCAST_LANES;
     let matrices = precision == Element::F16 && target.matrix.is_some();
     let maps = node.inputs.iter().chain([&id]).all(|&id| graph.node(id).element == precision);
+    let staged = |conv: &Conv2d| {
+        let sources = &node.inputs[..conv.sources(node.inputs.len())];
+        let channels: Vec<_> = sources.iter().map(|&id| graph.node(id).shape.channels).collect();
+        matrices && maps && conv2d_matrix_staged::computes(conv, &channels, node.shape, target)
+    };
     let ends = |form: winograd::Form, sources: usize| {
         let in_blocks = node.inputs[..sources].iter().map(|&id| graph.node(id).shape.blocks()).sum();
         !target.software || winograd::ends_in_time(form, in_blocks, node.shape.blocks())
@@ -109,6 +115,7 @@ pub fn candidates(graph: &Graph, precision: Element, target: &Target, id: NodeId
         (Op::Conv2d(conv), "conv2d_matrix_halo") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Tall),
         (Op::Conv2d(conv), "conv2d_matrix_low") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Low),
         (Op::Conv2d(conv), "conv2d_matrix_flat") => matrices && fits(conv2d_matrix_halo::kind(conv), Form::Flat),
+        (Op::Conv2d(conv), "conv2d_matrix_staged") => staged(conv),
         (Op::Conv2d(_), "conv2d_broadcast" | "conv2d_pairs") => broadcasts,
         (Op::Conv2d(conv), "winograd" | "winograd_f2") => {
             let form = if *kernel == "winograd" { winograd::Form::Four } else { winograd::Form::Two };
@@ -238,6 +245,7 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
             "conv2d_matrix_halo" => suited == Some(Form::Tall),
             "conv2d_matrix_low" => suited == Some(Form::Low),
             "conv2d_matrix_flat" => suited == Some(Form::Flat),
+            "conv2d_matrix_staged" => conv2d_matrix_staged::workgroups(node.shape) >= conv2d_matrix_halo::MANY_GROUPS,
             "conv2d_matrix" | "conv2d_shared" | "conv2d_tiled" => pixels >= 4,
             _ => true,
         });

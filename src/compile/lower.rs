@@ -49,6 +49,7 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
                 "conv2d_matrix_halo" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Tall),
                 "conv2d_matrix_flat" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Flat),
                 "conv2d_matrix_low" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Low),
+                "conv2d_matrix_staged" => kernels::conv2d_matrix_staged::lower(lowering, id, conv),
                 "conv2d_shared" => kernels::conv2d_shared::lower(lowering, id, conv),
                 "winograd" => winograd::lower(lowering, id, conv, winograd::Form::Four),
                 "winograd_f2" => winograd::lower(lowering, id, conv, winograd::Form::Two),

@@ -55,7 +55,7 @@ impl Form {
 const SHADER: &str = "conv2d_matrix_halo";
 
 /// So many workgroups keep a GPU busy: with fewer, an H100 (132 multiprocessors) was faster by a lower form, which makes more.
-const MANY_GROUPS: usize = 100;
+pub const MANY_GROUPS: usize = 100;
 
 /// Input channels of a round, and values from one pixel of a patch to the next.
 const DEPTH: usize = 16;
@@ -226,7 +226,7 @@ fn finish(lowering: &mut Lowering, node: NodeId, step: (Variant, StepParts), kin
 
 /// `[round][parity][column of taps][slice of `side` inputs][row of taps][column of `side` outputs][outputs][inputs]`, padded
 /// with zeros to whole rounds and to a multiple of `columns`.
-fn pack(weight: &Tensor, sources: &[usize], side: usize, columns: usize) -> Vec<f32> {
+pub(super) fn pack(weight: &Tensor, sources: &[usize], side: usize, columns: usize) -> Vec<f32> {
     let blocks = in_blocks(weight, sources, false);
     let out_blocks = weight.shape()[0].div_ceil(4);
     let taps = weight.shape()[2] * weight.shape()[3];

@@ -46,6 +46,7 @@ kernels! {
     conv2d_broadcast
     conv2d_matrix
     conv2d_matrix_halo
+    conv2d_matrix_staged
     conv2d_pairs
     conv2d_shared
     conv2d_tiled

@@ -52,14 +52,17 @@ pub fn objection(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: boo
 
 /// The graphs that the kernel which a target prefers computes.
 fn graphs(precision: Element, target: &Target) -> Result<Vec<Graph>, RunError> {
-    let strided = [24, 40].map(|channels| alone([3, 2], [false; 2], channels));
-    let pointwise = [8, 24, 72].map(|channels| alone([1, 1], [false; 2], channels));
-    let pictures = [alone([3, 1], [true, false], 40), alone([3, 1], [false, true], 3)];
+    const MAPS: &[usize] = &[12, 8];
+    let strided = [24, 40].map(|channels| alone([3, 2], (MAPS, false), (channels, false)));
+    let pointwise = [8, 24, 72].map(|channels| alone([1, 1], (MAPS, false), (channels, false)));
+    let pictures = [alone([3, 1], (&[3], true), (40, false)), alone([3, 1], (MAPS, false), (3, true))];
+    // Several rounds of as many channels as a matrix has rows at most.
+    let rounds = [72, 24].map(|channels| alone([3, 1], (&[16, 32], false), (channels, false)));
     // In kernels that have several forms, each takes another.
     let transposed =
         [(7, 9, 24), (40, 40, 72), (56, 56, 72)].map(|(height, width, channels)| transposed(height, width, channels));
     let all = [convolution(), residual_block(), wide()].into_iter().chain(transposed).chain(strided).chain(pointwise);
-    let all: Vec<Graph> = all.chain(pictures).collect::<Result<_, _>>().map_err(PlanError::from)?;
+    let all: Vec<Graph> = all.chain(pictures).chain(rounds).collect::<Result<_, _>>().map_err(PlanError::from)?;
     let by_it =
         |graph: &Graph| kinds(graph, precision, target).iter().any(|kind| Some(kind.choice.kernel) == target.prefer);
     Ok(all.into_iter().filter(by_it).collect())
@@ -126,10 +129,13 @@ fn wide() -> Result<Graph, GraphError> {
     Ok(graph)
 }
 
-/// A convolution of a size and stride over two inputs, or of a picture, to so many channels or a picture of them.
-fn alone([kernel, stride]: [usize; 2], [from, to]: [bool; 2], channels: usize) -> Result<Graph, GraphError> {
+/// A convolution of a size and stride over inputs of so many channels, or over a picture, to so many or a picture of them.
+fn alone(
+    [kernel, stride]: [usize; 2],
+    (inputs, from): (&[usize], bool),
+    (channels, to): (usize, bool),
+) -> Result<Graph, GraphError> {
     let mut graph = Graph::new();
-    let inputs: &[usize] = if from { &[3] } else { &[12, 8] };
     let weight = graph.weight("weight", values(&[channels, inputs.iter().sum(), kernel, kernel], 0.1));
     let bias = Some(graph.weight("bias", values(&[channels], 1.0)));
     let mut input = |&channels: &usize| graph.input(format!("x {channels}"), Shape::new(12, 14, channels), from);

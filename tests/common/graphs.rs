@@ -37,11 +37,22 @@ pub fn wide_transposed(shape: Shape, out: usize) -> (Graph, Vec<FeatureMap<f32>>
     (graph, vec![FeatureMap { shape, data: values.take(shape.values()).collect() }])
 }
 
-/// A convolution over two inputs, with all that an epilogue holds, and its inputs.
+/// A convolution over two inputs, the second of 3 channels, with all that an epilogue holds, and its inputs.
 pub fn wide_convolution(shape: Shape, out: usize, kernel: usize, stride: usize) -> (Graph, Vec<FeatureMap<f32>>) {
+    wider_convolution(shape, 3, out, kernel, stride)
+}
+
+/// The same with a second input of so many channels.
+pub fn wider_convolution(
+    shape: Shape,
+    second: usize,
+    out: usize,
+    kernel: usize,
+    stride: usize,
+) -> (Graph, Vec<FeatureMap<f32>>) {
     let mut values = values();
     let mut graph = Graph::new();
-    let second = Shape::new(shape.height, shape.width, 3);
+    let second = Shape::new(shape.height, shape.width, second);
     let after = Shape::new(shape.height.div_ceil(stride), shape.width.div_ceil(stride), out);
     let inputs = [shape, second, after].map(|shape| graph.input("input", shape, false));
     let channels = shape.channels + second.channels;

@@ -1,0 +1,93 @@
+//! The 3×3 convolution by 16×16 cooperative matrices whose pixels and weights both come out of workgroup memory.
+
+use super::conv2d::{WeightTransform, gather, gathering_variants_of, record_with, variants_of};
+use super::conv2d_matrix_halo::pack;
+use super::{Lowering, Target};
+use crate::gpu::Variant;
+use crate::graph::{Conv2d, NodeId};
+use crate::tensor::{Shape, Tensor};
+
+const SHADER: &str = "conv2d_matrix_staged";
+
+/// Rows and columns of a matrix, and input channels of a round.
+const SIDE: usize = 16;
+
+/// Rows and columns of a workgroup's tile.
+const TILE: usize = 16;
+
+/// Subgroups of a workgroup, and its fewest lanes.
+const SUBGROUPS: u32 = 4;
+const FEWEST_LANES: u32 = 128;
+
+/// Whether a result is few enough channels for the narrow form, which makes 32 and not 64 of them.
+fn is_narrow(channels: usize) -> bool {
+    channels <= 2 * SIDE
+}
+
+/// Output channels of a workgroup.
+fn channels_of(narrow: bool) -> usize {
+    if narrow { 2 * SIDE } else { 4 * SIDE }
+}
+
+/// The workgroup memory that a form takes, in bytes.
+fn workgroup_bytes(narrow: bool, whole: bool) -> usize {
+    let pitch = if narrow { SIDE } else { SIDE + 8 };
+    let taps = if whole { 9 } else { 3 };
+    2 * ((TILE + 2) * (TILE + 2) * pitch + taps * channels_of(narrow) * SIDE) + 4 * SUBGROUPS as usize * SIDE * SIDE
+}
+
+/// Whether all weights of a round are staged at once, given a target's workgroup memory; none where there is too little.
+fn stages_whole(narrow: bool, target: &Target) -> Option<bool> {
+    let stages = if narrow { &[true][..] } else { &[true, false] };
+    stages.iter().copied().find(|&whole| workgroup_bytes(narrow, whole) <= target.workgroup_memory as usize)
+}
+
+/// All variants: half precision only.
+pub fn variants() -> Vec<Variant> {
+    let all = [variants_of(SHADER, false), gathering_variants_of(SHADER, false)].concat();
+    let single = ["weight_f32", "input_f32", "output_f32"];
+    let half = all.into_iter().filter(|variant| !single.iter().any(|feature| variant.has(feature)));
+    let forms = [(true, true), (false, true), (false, false)];
+    half.flat_map(|variant| forms.map(|(narrow, whole)| formed(variant.clone(), narrow, whole))).collect()
+}
+
+fn formed(mut variant: Variant, narrow: bool, whole: bool) -> Variant {
+    [("narrow", narrow), ("whole", whole)].into_iter().filter(|(_, on)| *on).for_each(|(name, _)| variant.add(name));
+    variant
+}
+
+/// Whether it computes a convolution of sources of so many channels into a result of a shape on a target.
+pub fn computes(conv: &Conv2d, sources: &[usize], shape: Shape, target: &Target) -> bool {
+    let matrices = target.matrix.is_some_and(|matrix| matrix.side as usize == SIDE);
+    let plain = (conv.kernel, conv.stride, conv.padding) == (3, 1, 1);
+    let whole_rounds = sources.iter().all(|channels| channels.is_multiple_of(SIDE));
+    matrices && plain && whole_rounds && stages_whole(is_narrow(shape.stored_channels()), target).is_some()
+}
+
+/// Workgroups across a result's columns, rows and channels.
+fn groups(shape: Shape) -> [usize; 3] {
+    let channels = shape.stored_channels();
+    [shape.width.div_ceil(TILE), shape.height.div_ceil(TILE), channels.div_ceil(channels_of(is_narrow(channels)))]
+}
+
+/// How many workgroups make a result of a shape.
+pub fn workgroups(shape: Shape) -> usize {
+    groups(shape).iter().product()
+}
+
+/// One dispatch, for a target with matrices.
+pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+    let shape = lowering.graph.node(node).shape;
+    let narrow = is_narrow(shape.stored_channels());
+    let channels = channels_of(narrow);
+    let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, SIDE, channels / SIDE);
+    let transform = WeightTransform { name: format!("matrices {SIDE} {}", channels / SIDE), pack: &pack, integers: None };
+    let mut step = record_with(lowering, node, conv, SHADER, Some(transform));
+    let groups = groups(shape);
+    gather(lowering, node, &mut step, groups[0] * groups[1]);
+    let (variant, mut parts) = step;
+    parts.workgroups = groups.map(|count| count as u32);
+    let lanes = (SUBGROUPS * lowering.target.matrix.unwrap_or_default().lanes).max(FEWEST_LANES);
+    let whole = stages_whole(narrow, &lowering.target).unwrap_or(false);
+    lowering.step(node, formed(variant, narrow, whole).with("LANES", lanes), parts);
+}
