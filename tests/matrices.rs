@@ -55,7 +55,7 @@ fn every_form_of_16_by_16_matrices() {
 }
 
 /// The kernel that stages its weights too: tiles and workgroups that aren't whole, one pixel wide, several rounds of channels
-/// from two inputs and a single one, subgroups as many as it wants and more.
+/// from two inputs, in its form for few channels and in those for more and for less workgroup memory.
 #[test]
 fn staged_weights() {
     let Some(gpu) = with_matrices() else { return };
@@ -67,8 +67,14 @@ fn staged_weights() {
         let name = format!("{first} and {second} > {out} at {height}x{width}");
         made.extend(check_matrices(gpu, &name, &graph, &inputs, &STAGED, (&[16], 4)));
     }
-    let narrow = |variant: &String| variant.contains("+narrow");
-    assert!(made.iter().any(narrow) && !made.iter().all(narrow), "{made:?}");
+    let forms = ["+narrow+residual+two_inputs+whole", "+residual+two_inputs+whole", "+residual+two_inputs"];
+    let forms = forms.map(|form| format!("conv2d_matrix_staged+bias+gelu{form}"));
+    let missing: Vec<_> = forms.into_iter().filter(|form| !made.contains(form)).collect();
+    assert!(missing.len() < 2, "{made:?}");
+    if !missing.is_empty() {
+        let room = gpu.limits.max_compute_workgroup_storage_size;
+        common::not_tested(&gpu.name, &format!("{missing:?} ({room} bytes of workgroup memory decide for the other)"));
+    }
     // Weights of half a round would be those of the next pixel.
     let (graph, inputs) = wider_convolution(Shape::new(9, 9, 16), 8, 16, 3, 1);
     let other = check_matrices(gpu, "half a round", &graph, &inputs, &STAGED, (&[16], 4));
@@ -79,8 +85,14 @@ fn staged_weights() {
 #[test]
 fn staged_weights_and_sums() {
     let Some(gpu) = with_matrices() else { return };
-    for out in [24, 72] {
-        let (graph, inputs) = filtered(Shape::new(33, 18, 16), out, Activation::Tanh, false);
+    if gpu.software {
+        common::not_tested(
+            &gpu.name,
+            "sums of 64 channels at a time by staged weights (software drivers take minutes for it)",
+        );
+    }
+    for out in if gpu.software { &[24][..] } else { &[24, 72] } {
+        let (graph, inputs) = filtered(Shape::new(33, 18, 16), *out, Activation::Tanh, false);
         let inputs = as_stored(&inputs, Element::F16);
         let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
         let truth = reference::execute(&graph, &truth).expect("runs");
