@@ -21,6 +21,35 @@ fn every_form_gives_the_same_weights() {
     }
 }
 
+/// Every element type, way to view a storage, pickle protocol and thing that training scripts put beside or around the
+/// weights, against the same tensors in safetensors (tests/data/checkpoints/make.py).
+#[test]
+fn every_way_to_write_them_gives_the_same_tensors() {
+    let folder = Path::new("tests/data/checkpoints");
+    for (kind, expected, least) in [
+        ("forms", "forms.expected.safetensors", 7),
+        ("resume", "resume.expected.safetensors", 3),
+        ("averaged", "averaged.expected.safetensors", 3),
+    ] {
+        let expected = read(&folder.join(expected)).expect("reads").tensors;
+        let mut found = 0;
+        for entry in std::fs::read_dir(folder).expect("is there") {
+            let name = entry.expect("is there").file_name().into_string().expect("is a text");
+            if name.starts_with(&format!("{kind}.")) && name.ends_with(".pt") {
+                let state = read(&folder.join(&name)).unwrap_or_else(|error| panic!("{error}"));
+                assert_eq!(state.tensors, expected, "{name}");
+                found += 1;
+            }
+        }
+        assert!(found >= least, "{kind}: {found}");
+    }
+    let big_endian = read(&folder.join("big_endian.pt")).expect("reads").tensors;
+    let expected = read(&folder.join("forms.expected.safetensors")).expect("reads").tensors;
+    assert_eq!(big_endian["f32"], expected["f32"]);
+    let error = read(&folder.join("negative.pt")).expect_err("is refused").to_string();
+    assert!(error.contains("resolve_neg"), "{error}");
+}
+
 #[test]
 fn truncated_files_are_errors() {
     for form in ["tiny.pkl", "tiny.legacy.pkl", "tiny.weights.safetensors"] {

@@ -69,7 +69,7 @@ pub enum CheckpointErrorKind {
     },
     /// The root of the pickle is no dict.
     #[error(
-        "expected a dict of tensors, or one under `model`, `state_dict`, `params_ema` or `params`, but found {found}"
+        "expected a dict of tensors, or one under `model`, `state_dict`, `params`, `ema` or the like, but found {found}"
     )]
     NoStateDict {
         /// What lies there instead.
@@ -97,6 +97,11 @@ pub enum TensorProblem {
     /// The arguments that it should be rebuilt from are not as PyTorch writes them.
     #[error("{0} is not as PyTorch writes it")]
     Malformed(&'static str),
+    /// A lazily negated or conjugated view.
+    #[error(
+        "it is a view that stands for other values than it stores; save it as `tensor.resolve_neg().resolve_conj()`"
+    )]
+    Flagged,
     /// An element type with no f32 for each value.
     #[error("elements of type {0} are not supported")]
     Dtype(String),

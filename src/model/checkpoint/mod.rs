@@ -25,7 +25,7 @@ use std::path::Path;
 /// A network's weights by name, as f32, whatever they were stored as.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StateDict {
-    /// The tensors, `module.` and `_orig_mod.` in front of every name taken off.
+    /// The tensors, `module.`, `_orig_mod.` and the like in front of every name taken off.
     pub tensors: BTreeMap<String, Tensor>,
     /// The metadata of a safetensors file; for PyTorch, the numbers and texts that lie beside the weights (`epoch`).
     pub metadata: BTreeMap<String, String>,
@@ -106,8 +106,9 @@ pub fn read(path: &Path) -> Result<StateDict, CheckpointError> {
     bytes().and_then(|bytes| parse(&bytes)).map_err(|kind| CheckpointError { path: path.to_path_buf(), kind })
 }
 
-/// Reads the weights in a file's bytes: `{'model': …}`, `{'state_dict': …}`, `{'params_ema': …}`, `{'params': …}` or
-/// the bare dict of tensors. What else lies beside them (optimizer, scheduler) is walked and left out.
+/// Reads the weights in a file's bytes: `{'model': …}`, `{'state_dict': …}`, `{'params': …}` and others that training scripts
+/// write, averaged weights (`{'params_ema': …}`, `{'ema': …}`) before the last, or the bare dict of tensors. What else lies
+/// beside them (optimizer, scheduler) is walked and left out.
 ///
 /// # Errors
 /// When the bytes are no checkpoint, are damaged, name anything that is not on the list of what a checkpoint needs, or
@@ -128,13 +129,23 @@ pub fn parse(bytes: &[u8]) -> Result<StateDict, CheckpointErrorKind> {
     Ok(state)
 }
 
-/// Takes off what `DataParallel` (`module.`) and `torch.compile` (`_orig_mod.`), in either order, put in front of every
-/// name.
+/// What every network of this kind has a tensor under.
+const FIRST: &str = "feat_extract.";
+
+/// Takes off what stands in front of every name: `module.` of `DataParallel`, `_orig_mod.` of `torch.compile`, `model.` and the
+/// like of training frameworks, in any order; and what `AveragedModel` counts.
 fn strip_wrappers(tensors: &mut BTreeMap<String, Tensor>) {
-    for wrapper in ["module.", "_orig_mod.", "module."] {
-        if tensors.keys().all(|name| name.starts_with(wrapper)) {
-            let wrapped = std::mem::take(tensors).into_iter();
-            *tensors = wrapped.map(|(name, tensor)| (name[wrapper.len()..].to_string(), tensor)).collect();
+    if tensors.len() > 1 {
+        tensors.remove("n_averaged");
+    }
+    while let Some((wrapper, _)) = tensors.keys().next().and_then(|name| name.split_once('.')) {
+        let wrapper = format!("{wrapper}.");
+        let inner = |name: &String| name.strip_prefix(&wrapper).is_some_and(|rest| rest.contains(FIRST));
+        let known = ["module.", "_orig_mod."].contains(&wrapper.as_str()) || tensors.keys().any(inner);
+        if !known || !tensors.keys().all(|name| name.starts_with(&wrapper)) {
+            return;
         }
+        let wrapped = std::mem::take(tensors).into_iter();
+        *tensors = wrapped.map(|(name, tensor)| (name[wrapper.len()..].to_string(), tensor)).collect();
     }
 }

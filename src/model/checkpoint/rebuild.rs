@@ -9,7 +9,27 @@ use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
 /// Keys that training scripts put the state dict under, in the order of preference: averaged weights before the last.
-const WRAPPERS: [&str; 4] = ["model", "state_dict", "params_ema", "params"];
+const WRAPPERS: [&str; 16] = [
+    "params_ema",
+    "ema",
+    "model_ema",
+    "ema_state_dict",
+    "state_dict_ema",
+    "model",
+    "state_dict",
+    "params",
+    "model_state_dict",
+    "model_state",
+    "net",
+    "net_g",
+    "network",
+    "generator",
+    "weights",
+    "module",
+];
+
+/// How many of them may lie in one another.
+const MAX_WRAPPED: usize = 3;
 
 /// More axes than any tensor has.
 const MAX_RANK: usize = 16;
@@ -30,16 +50,34 @@ pub(super) fn state_dict(
 ) -> Result<StateDict, CheckpointErrorKind> {
     let root = items(pickle, pickle.root)
         .ok_or_else(|| CheckpointErrorKind::NoStateDict { found: pickle.describe(pickle.root) })?;
-    // The last of equal keys is the one that Python keeps.
-    let under = |wrapper| {
-        let found = root.iter().rfind(|(key, _)| *key == Value::Text(wrapper));
-        found.and_then(|&(_, value)| items(pickle, value))
-    };
-    let (weights, metadata) = match WRAPPERS.into_iter().find_map(under) {
+    let (weights, metadata) = match wrapped(pickle, &root, MAX_WRAPPED) {
         Some(weights) => (weights, plain_values(&root)),
         None => (root, BTreeMap::new()),
     };
     Ok(StateDict { tensors: tensors(pickle, weights, length, storages)?, metadata })
+}
+
+/// The tensors under the first of the [`WRAPPERS`] that has any.
+fn wrapped<'a>(pickle: &Pickle<'a>, outer: &Items<'a>, depth: usize) -> Option<Items<'a>> {
+    if depth == 0 {
+        return None;
+    }
+    // The last of equal keys is the one that Python keeps.
+    let under = |wrapper| {
+        let found = outer.iter().rfind(|(key, _)| *key == Value::Text(wrapper));
+        found.and_then(|&(_, value)| items(pickle, value))
+    };
+    WRAPPERS.into_iter().filter_map(under).find_map(|inner| match wrapped(pickle, &inner, depth - 1) {
+        None if holds_tensors(pickle, &inner) => Some(inner),
+        deeper => deeper,
+    })
+}
+
+fn holds_tensors(pickle: &Pickle<'_>, items: &Items<'_>) -> bool {
+    let rebuilds = [Global::RebuildTensor, Global::RebuildParameter, Global::RebuildFromType];
+    let is_tensor =
+        |value| matches!(pickle.node(value), Some(Node::Call { function, .. }) if rebuilds.contains(function));
+    items.iter().any(|&(_, value)| is_tensor(value))
 }
 
 /// The items of a dict or of one of its kin.
@@ -159,9 +197,16 @@ fn view<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<View<'a>, TensorPro
     if function != Global::RebuildTensor {
         return Err(no_tensor());
     }
-    let &[storage_at, offset, shape, stride, ..] = arguments(given)? else {
+    let &[storage_at, offset, shape, stride, ref rest @ ..] = arguments(given)? else {
         return Err(TensorProblem::Malformed("the call that rebuilds it"));
     };
+    // After `requires_grad` and hooks: that its values stand for their negatives, or conjugates.
+    if let Some(&flags) = rest.get(2)
+        && items(pickle, flags).is_none_or(|flags| !flags.is_empty())
+        && flags != Value::None
+    {
+        return Err(TensorProblem::Flagged);
+    }
     let storage = match pickle.node(storage_at) {
         Some(Node::Persistent(identity)) => storage(pickle, *identity)?,
         _ => return Err(TensorProblem::Malformed("its storage")),

@@ -62,3 +62,15 @@ resume = dict(
 torch.save(resume, path("resume.pt"))
 torch.save(resume, path("resume.legacy.pt"), _use_new_zipfile_serialization=False)
 torch.save(resume, path("resume.protocol4.pt"), pickle_protocol=4)
+
+# Averaged weights beside the last, with what a framework puts in front of names, one dict in another; and what
+# `AveragedModel` counts. The names are a network's of this kind, so that what stands in front of them is known for it.
+named = {"feat_extract.0.main.0.weight": base, "Encoder.0.bias": base[0].clone()}
+save_file({k: v.contiguous() for k, v in named.items()}, path("averaged.expected.safetensors"))
+ahead = lambda first: {first + k: v for k, v in named.items()}
+torch.save({"model": {k: 0 * v for k, v in named.items()}, "ema": {"state_dict": ahead("model.")}, "epoch": 3}, path("averaged.pt"))
+torch.save({"n_averaged": torch.tensor(5), **ahead("module._orig_mod.")}, path("averaged.model.pt"))
+torch.save({"best": torch.tensor(31.5), "net_g": ahead("net.")}, path("averaged.net.pt"))
+
+# A view of the negatives of what it stores.
+torch.save({"negative": torch._neg_view(base)}, path("negative.pt"))
