@@ -76,6 +76,32 @@ random_shapes! {
     global_mean box_mean low_band fft2 filter_taps dynamic_filter reflect_pad residual_block
 }
 
+/// The longest map whose pixels the upsampling kernel can place is right, a longer one is refused.
+#[test]
+fn upsampling_to_very_long_maps() {
+    let gpu = &devices().packed;
+    let upsampled = |length: usize, across: bool| {
+        let side = |length: usize| if across { Shape::new(1, length, 4) } else { Shape::new(length, 1, 4) };
+        let (mut graph, shape, out) = (Graph::new(), side(length), side(2 * length));
+        let input = graph.input("input", shape, false);
+        let op = Op::UpsampleSum { height: out.height, width: out.width, base: false, gelu: false };
+        let node = graph.push("upsampled", op, &[input]).expect("fits");
+        graph.output("output", node, false);
+        (graph, FeatureMap { shape, data: (0..shape.values()).map(|at| (at * 7919 % 1024) as f32 / 1024.0).collect() })
+    };
+    let (graph, input) = upsampled(46_000, true);
+    let session = TensorSession::new(gpu, &graph, Element::F32, false).expect("records");
+    let result = session.run(std::slice::from_ref(&input)).expect("runs");
+    let truth = reference::execute(&graph, &[input.cast::<f64>()]).expect("runs");
+    let error = Error::between(&result[0].data, &truth[0].data);
+    assert!(error.within(Element::F32.error_bound()), "{error}");
+    for across in [true, false] {
+        let (graph, _) = upsampled(50_000, across);
+        let error = TensorSession::new(gpu, &graph, Element::F32, false).err().expect("is refused").to_string();
+        assert!(error.contains("too large a map"), "{error}");
+    }
+}
+
 /// The mean of a convolution's result out of the sums that its kernel leaves, and the filter made of it: as from the map
 /// itself, on maps with tiles left over, narrow and wide, and without a dispatch for the sums.
 #[test]

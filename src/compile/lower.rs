@@ -90,6 +90,9 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
             Some(all) => kernels::pool_pyramid::lower(lowering, id, all),
             None => kernels::avg_pool::lower(lowering, id, *size),
         },
+        Op::UpsampleSum { base, .. } if !kernels::upsample_sum::can_place(lowering, id, *base) => {
+            return refuse(format!("{} is too large a map: where a pixel falls is counted in 32 bits", node.shape));
+        }
         Op::UpsampleSum { base, gelu, .. } => kernels::upsample_sum::lower(lowering, id, *base, *gelu),
         Op::NearestHalf => kernels::nearest_half::lower(lowering, id),
         Op::InstanceNorm { weight, bias, eps } => kernels::instance_norm::lower(lowering, id, *weight, *bias, *eps),

@@ -29,6 +29,17 @@ pub fn variants() -> Vec<Variant> {
     all.into_iter().filter(|v| !v.features.contains(&"third") || v.features.contains(&"second")).collect()
 }
 
+/// Whether the shader can say where pixels fall: it multiplies a place by the steps of the other map. Rows are a whole picture's.
+pub fn can_place(lowering: &Lowering, node: NodeId, base: bool) -> bool {
+    let (graph, out) = (lowering.graph, lowering.graph.node(node));
+    let rows = |height: usize| lowering.window.map_or(height, |window| height * window.picture / window.rows.max(1));
+    let fits = |to: usize, from: usize| to.max(1).saturating_mul(from.max(1)) <= u32::MAX as usize;
+    out.inputs[usize::from(base)..].iter().all(|&source| {
+        let shape = graph.node(source).shape;
+        fits(out.shape.width, shape.width) && fits(rows(out.shape.height), rows(shape.height))
+    })
+}
+
 /// One dispatch.
 pub fn lower(lowering: &mut Lowering, node: NodeId, base: bool, gelu: bool) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
