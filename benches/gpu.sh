@@ -60,7 +60,18 @@ record() {
   [ $status = 0 ] || [ -s "$work/json" ] || printf '{"error": %s}' "$(tail -n 3 "$work/why" | text)" >"$work/json"
   printf ',\n"%s": ' "$key" >>"$results"
   cat "$work/json" >>"$results"
+  put
   return $status
+}
+# Writes what there is so far: a borrowed machine may go before the end.
+put() {
+  mkdir -p "$out"
+  {
+    printf '{"adapter": %s,\n"version": %s,\n"devices": ' "$(printf %s "$adapter" | text)" "$("$program" --version | text)"
+    cat "$work/devices" "$results"
+    printf '}\n'
+  } >"$work/all"
+  cp "$work/all" "$out/$name.json"
 }
 irnext() { "$program" "$@" --device "$device" --json; }
 
@@ -91,13 +102,7 @@ done
 
 record start benches/start.sh --device "$device" "$program" || true
 
-mkdir -p "$out"
-{
-  printf '{"adapter": %s,\n"version": %s,\n"devices": ' "$(printf %s "$adapter" | text)" "$("$program" --version | text)"
-  cat "$work/devices" "$results"
-  printf '}\n'
-} >"$work/all"
-mv "$work/all" "$out/$name.json"
+put
 for kept in "$IRNEXT_CACHE"/*.json; do # none where tuning failed
   [ ! -f "$kept" ] || install -m 644 "$kept" "$out/$name-fastest.json"
 done

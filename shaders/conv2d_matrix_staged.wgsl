@@ -2,8 +2,9 @@
 // storage a driver may load a matrix half by half (NVIDIA's does), out of workgroup memory at once. A workgroup of 4 subgroups
 // makes 64 output channels (32 if `narrow`) of a tile of 16×16 pixels, a subgroup 8 rows of two matrices side by side (4 if
 // `narrow`). A round brings 16 channels of the tile and the halo about it for all 9 taps, and with `whole` all its weights;
-// where there is no room for them they are staged a column of taps at a time. Half precision in, f32 sums, which go through workgroup memory to the epilogue,
-// since elements of a matrix can't be reached. Same bindings, maps and epilogue as conv2d.wgsl; whole rounds of channels only.
+// where there is no room for them they are staged a column of taps at a time. Half precision in, f32 sums, which go through
+// workgroup memory to the epilogue, since elements of a matrix can't be reached. Same bindings, maps and epilogue as
+// conv2d.wgsl; whole rounds of channels only.
 //
 // What comes next is read before the products of what is there, and stored after them. For that the weights' binding is
 // declared as one that could be written: what can't change a driver may read where it is used, and then wait for it.

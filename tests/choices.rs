@@ -81,7 +81,9 @@ fn matrices_are_taken_where_they_are() {
         ..Target::default()
     };
     assert_eq!(chosen(64, able), ["conv2d_matrix_low", "conv2d_matrix_low", "conv_transpose2d_matrix"]);
-    assert_eq!(chosen(384, able), ["conv2d_matrix_halo", "conv2d_matrix_low", "conv_transpose2d_matrix"]);
+    assert_eq!(chosen(384, able), ["conv2d_matrix_staged", "conv2d_matrix_low", "conv_transpose2d_matrix"]);
+    let small = Target { matrix: Some(Matrices { side: 8, lanes: 32 }), ..able };
+    assert_eq!(chosen(384, small), ["conv2d_matrix_halo", "conv2d_matrix_low", "conv_transpose2d_matrix"]);
     // Of stride 2 to 32 channels: many workgroups by the tallest form, whose patch has no room.
     assert_eq!(taken(16, 768, able, "feat_extract.1.main.0"), "conv2d_matrix_low");
     let weak = Target { workgroup_memory: 8 << 10, ..able };

@@ -76,7 +76,7 @@ random_shapes! {
     global_mean box_mean low_band fft2 filter_taps dynamic_filter reflect_pad residual_block
 }
 
-/// The longest map whose pixels the upsampling kernel can place is right, a longer one is refused.
+/// A map nearly as long as the upsampling kernel can place its pixels is right, a longer one is refused.
 #[test]
 fn upsampling_to_very_long_maps() {
     let gpu = &devices().packed;

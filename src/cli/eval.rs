@@ -3,7 +3,7 @@
 use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, ModelArguments, explain, quality};
-use crate::eval::{DataSet, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
+use crate::eval::{DataSet, List, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
 use crate::model::{Model, Quality, Task, shipped};
 use crate::photo::{Limits, Photo, Pixels};
 use crate::restore::{Adjustments, Restorer};
@@ -19,6 +19,7 @@ use std::time::Instant;
   irnext eval tests/data/heldout --table
   irnext eval --input hazy/ --target clear/ --task dehaze
   irnext eval GoPro/test --model deblur.pkl --mean local --json > gopro.json
+  irnext eval RSBlur --list datalist/RSBlur/RSBlur_real_test.txt --table
 
 Data sets are known by their folders: RESIDE, GoPro, RSBlur, Rain100, Test100, CSD, Snow100K,
 DPDD, and `input` beside `target` in a folder named after a task. Without --model and --quality
@@ -41,6 +42,9 @@ pub(super) struct Arguments {
     /// Their ground truth, by the same names
     #[arg(long, value_name = "DIR", requires = "input")]
     target: Option<PathBuf>,
+    /// Measure only the degraded pictures that this text names, one or more paths a line, as in RSBlur's and RealBlur's lists
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
     /// The protocol to judge by, and the task of a data set whose folders don't tell [default: --task, else theirs]
@@ -140,6 +144,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     drop(progress);
+    if arguments.list.is_some() {
+        // The paper's figures are of the whole.
+        reports.iter_mut().for_each(|report| report.paper = None);
+    }
     if arguments.json {
         output::json(&serde_json::json!({"adapter": adapter, "sets": reports}))?;
     } else if arguments.table {
@@ -166,6 +174,15 @@ fn data_sets(arguments: &Arguments) -> Result<Vec<(Task, DataSet)>, Failure> {
             for folder in &arguments.folders {
                 sets.extend(find(folder)?);
             }
+        }
+    }
+    if let Some(file) = &arguments.list {
+        let mut list = List::read(file)?;
+        sets.iter_mut().for_each(|set| set.choose(&mut list));
+        sets.retain(|set| !set.pairs.is_empty());
+        let unused = list.unused()?;
+        if unused > 0 {
+            say!("irnext: {}: {unused} of its lines name no degraded picture that was found", file.display());
         }
     }
     if let Some(folder) = &arguments.baseline {

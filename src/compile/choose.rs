@@ -245,7 +245,10 @@ fn heuristic(graph: &Graph, target: &Target, id: NodeId, all: &[&'static str]) -
             "conv2d_matrix_halo" => suited == Some(Form::Tall),
             "conv2d_matrix_low" => suited == Some(Form::Low),
             "conv2d_matrix_flat" => suited == Some(Form::Flat),
-            "conv2d_matrix_staged" => conv2d_matrix_staged::workgroups(node.shape) >= conv2d_matrix_halo::MANY_GROUPS,
+            // It makes 32 channels at a time.
+            "conv2d_matrix_staged" => {
+                out_blocks > 4 && conv2d_matrix_staged::workgroups(node.shape) >= conv2d_matrix_halo::MANY_GROUPS
+            }
             "conv2d_matrix" | "conv2d_shared" | "conv2d_tiled" => pixels >= 4,
             _ => true,
         });

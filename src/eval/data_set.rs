@@ -1,5 +1,6 @@
 //! Data sets, known by the names of their folders.
 
+use super::list::List;
 use super::pairing::{self, Pair, Paired, holds_both, holds_clear, pair};
 use super::words;
 use crate::model::Task;
@@ -165,6 +166,14 @@ impl DataSet {
         let name = below.or_else(|| folder.file_name().map(Path::new)).unwrap_or(folder).display().to_string();
         let Paired { pairs, without_target, unused_targets } = paired;
         Self { name, folder: folder.to_owned(), task, pairs, without_target, unused_targets }
+    }
+
+    /// Keeps what a list names.
+    pub fn choose(&mut self, list: &mut List) {
+        list.choose(&mut self.pairs);
+        // What it doesn't name lacks nothing.
+        self.without_target.clear();
+        self.unused_targets.clear();
     }
 
     /// Takes what another method made: pictures of the inputs' names in `folder`, or in the folder of the data set's name

@@ -12,6 +12,7 @@
 //! ```
 
 mod data_set;
+mod list;
 mod luma;
 mod mae;
 mod pairing;
@@ -23,6 +24,7 @@ mod ssim;
 mod words;
 
 pub use data_set::{DataSet, DataSetError, find, of_folders};
+pub use list::{List, ListError};
 pub use luma::luma;
 pub use mae::mae;
 pub use pairing::Pair;

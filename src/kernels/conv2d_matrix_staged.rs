@@ -84,10 +84,13 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let transform = WeightTransform { name: format!("matrices {SIDE} {}", channels / SIDE), pack: &pack, integers: None };
     let mut step = record_with(lowering, node, conv, SHADER, Some(transform));
     let groups = groups(shape);
-    gather(lowering, node, &mut step, groups[0] * groups[1]);
+    let lanes = (SUBGROUPS * lowering.target.matrix.unwrap_or_default().lanes).max(FEWEST_LANES);
+    // They are added up where results were: there must be room for each lane's.
+    if lanes as usize * 4 <= SUBGROUPS as usize * SIDE * SIDE {
+        gather(lowering, node, &mut step, groups[0] * groups[1]);
+    }
     let (variant, mut parts) = step;
     parts.workgroups = groups.map(|count| count as u32);
-    let lanes = (SUBGROUPS * lowering.target.matrix.unwrap_or_default().lanes).max(FEWEST_LANES);
     let whole = stages_whole(narrow, &lowering.target).unwrap_or(false);
     lowering.step(node, formed(variant, narrow, whole).with("LANES", lanes), parts);
 }

@@ -34,10 +34,14 @@ pub fn can_place(lowering: &Lowering, node: NodeId, base: bool) -> bool {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let rows = |height: usize| lowering.window.map_or(height, |window| height * window.picture / window.rows.max(1));
     let fits = |to: usize, from: usize| to.max(1).saturating_mul(from.max(1)) <= u32::MAX as usize;
-    out.inputs[usize::from(base)..].iter().all(|&source| {
-        let shape = graph.node(source).shape;
-        fits(out.shape.width, shape.width) && fits(rows(out.shape.height), rows(shape.height))
-    })
+    // From which rows the shader finds out how many the picture's are.
+    let counted = |height: usize| lowering.window.is_none_or(|window| fits(height, window.picture));
+    counted(out.shape.height)
+        && out.inputs[usize::from(base)..].iter().all(|&source| {
+            let shape = graph.node(source).shape;
+            let placed = fits(out.shape.width, shape.width) && fits(rows(out.shape.height), rows(shape.height));
+            placed && counted(shape.height)
+        })
 }
 
 /// One dispatch.

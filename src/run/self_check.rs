@@ -58,10 +58,15 @@ fn graphs(precision: Element, target: &Target) -> Result<Vec<Graph>, RunError> {
     let pictures = [alone([3, 1], (&[3], true), (40, false)), alone([3, 1], (MAPS, false), (3, true))];
     // Several rounds of as many channels as a matrix has rows at most.
     let rounds = [72, 24].map(|channels| alone([3, 1], (&[16, 32], false), (channels, false)));
+    let rounds = rounds.into_iter().chain([convolution([17, 21], [32, 72]), convolution([17, 21], [32, 24]), wide(32)]);
     // In kernels that have several forms, each takes another.
     let transposed =
         [(7, 9, 24), (40, 40, 72), (56, 56, 72)].map(|(height, width, channels)| transposed(height, width, channels));
-    let all = [convolution(), residual_block(), wide()].into_iter().chain(transposed).chain(strided).chain(pointwise);
+    let all = [convolution([11, 13], [20, 24]), residual_block(), wide(20)]
+        .into_iter()
+        .chain(transposed)
+        .chain(strided)
+        .chain(pointwise);
     let all: Vec<Graph> = all.chain(pictures).chain(rounds).collect::<Result<_, _>>().map_err(PlanError::from)?;
     let by_it =
         |graph: &Graph| kinds(graph, precision, target).iter().any(|kind| Some(kind.choice.kernel) == target.prefer);
@@ -69,12 +74,12 @@ fn graphs(precision: Element, target: &Target) -> Result<Vec<Graph>, RunError> {
 }
 
 /// A 3×3 convolution with all that an epilogue can have.
-fn convolution() -> Result<Graph, GraphError> {
+fn convolution([height, width]: [usize; 2], [from, to]: [usize; 2]) -> Result<Graph, GraphError> {
     let mut graph = Graph::new();
-    let weight = graph.weight("weight", values(&[24, 20, 3, 3], 0.1));
-    let bias = Some(graph.weight("bias", values(&[24], 1.0)));
-    let x = graph.input("x", Shape::new(11, 13, 20), false);
-    let residual = graph.input("residual", Shape::new(11, 13, 24), false);
+    let weight = graph.weight("weight", values(&[to, from, 3, 3], 0.1));
+    let bias = Some(graph.weight("bias", values(&[to], 1.0)));
+    let x = graph.input("x", Shape::new(height, width, from), false);
+    let residual = graph.input("residual", Shape::new(height, width, to), false);
     let epilogue = Epilogue { gelu: true, residual: true };
     let op = Op::Conv2d(Conv2d { weight, bias, kernel: 3, stride: 1, padding: 1, epilogue });
     let made = graph.push("convolution", op, &[x, residual])?;
@@ -109,11 +114,11 @@ fn transposed(height: usize, width: usize, channels: usize) -> Result<Graph, Gra
 }
 
 /// A convolution of many channels whose sums a dynamic filter takes.
-fn wide() -> Result<Graph, GraphError> {
+fn wide(from: usize) -> Result<Graph, GraphError> {
     const CHANNELS: usize = 136;
     let mut graph = Graph::new();
-    let weight = graph.weight("weight", values(&[CHANNELS, 20, 3, 3], 0.1));
-    let x = graph.input("x", Shape::new(19, 13, 20), false);
+    let weight = graph.weight("weight", values(&[CHANNELS, from, 3, 3], 0.1));
+    let x = graph.input("x", Shape::new(19, 13, from), false);
     let op = Op::Conv2d(Conv2d { weight, bias: None, kernel: 3, stride: 1, padding: 1, epilogue: Epilogue::default() });
     let made = graph.push("convolution", op, &[x])?;
     let mean = graph.push("mean", Op::GlobalMean, &[made])?;

@@ -132,13 +132,17 @@ pub fn parse(bytes: &[u8]) -> Result<StateDict, CheckpointErrorKind> {
 /// What every network of this kind has a tensor under.
 const FIRST: &str = "feat_extract.";
 
+/// How many things may stand in front of a name.
+const MAX_PREFIXES: usize = 8;
+
 /// Takes off what stands in front of every name: `module.` of `DataParallel`, `_orig_mod.` of `torch.compile`, `model.` and the
 /// like of training frameworks, in any order; and what `AveragedModel` counts.
 fn strip_wrappers(tensors: &mut BTreeMap<String, Tensor>) {
-    if tensors.len() > 1 {
-        tensors.remove("n_averaged");
-    }
-    while let Some((wrapper, _)) = tensors.keys().next().and_then(|name| name.split_once('.')) {
+    for _ in 0..MAX_PREFIXES {
+        if tensors.len() > 1 {
+            tensors.remove("n_averaged");
+        }
+        let Some((wrapper, _)) = tensors.keys().next().and_then(|name| name.split_once('.')) else { return };
         let wrapper = format!("{wrapper}.");
         let inner = |name: &String| name.strip_prefix(&wrapper).is_some_and(|rest| rest.contains(FIRST));
         let known = ["module.", "_orig_mod."].contains(&wrapper.as_str()) || tensors.keys().any(inner);

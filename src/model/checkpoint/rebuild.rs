@@ -50,34 +50,55 @@ pub(super) fn state_dict(
 ) -> Result<StateDict, CheckpointErrorKind> {
     let root = items(pickle, pickle.root)
         .ok_or_else(|| CheckpointErrorKind::NoStateDict { found: pickle.describe(pickle.root) })?;
-    let (weights, metadata) = match wrapped(pickle, &root, MAX_WRAPPED) {
+    let (weights, metadata) = match wrapped(pickle, &root) {
         Some(weights) => (weights, plain_values(&root)),
         None => (root, BTreeMap::new()),
     };
     Ok(StateDict { tensors: tensors(pickle, weights, length, storages)?, metadata })
 }
 
-/// The tensors under the first of the [`WRAPPERS`] that has any.
-fn wrapped<'a>(pickle: &Pickle<'a>, outer: &Items<'a>, depth: usize) -> Option<Items<'a>> {
-    if depth == 0 {
-        return None;
-    }
-    // The last of equal keys is the one that Python keeps.
-    let under = |wrapper| {
-        let found = outer.iter().rfind(|(key, _)| *key == Value::Text(wrapper));
-        found.and_then(|&(_, value)| items(pickle, value))
-    };
-    WRAPPERS.into_iter().filter_map(under).find_map(|inner| match wrapped(pickle, &inner, depth - 1) {
-        None if holds_tensors(pickle, &inner) => Some(inner),
-        deeper => deeper,
-    })
+/// The tensors under the first of the [`WRAPPERS`] that is a network of this kind, else under the first that has nothing else.
+fn wrapped<'a>(pickle: &Pickle<'a>, root: &Items<'a>) -> Option<Items<'a>> {
+    let mut candidates = vec![];
+    gather(pickle, root, MAX_WRAPPED, &mut vec![], &mut candidates);
+    let network = candidates.iter().position(is_network).unwrap_or(0);
+    (!candidates.is_empty()).then(|| candidates.swap_remove(network))
 }
 
-fn holds_tensors(pickle: &Pickle<'_>, items: &Items<'_>) -> bool {
+/// The dicts of tensors alone under the wrappers in a dict, in their order; each dict that was `seen` is looked at once.
+fn gather<'a>(
+    pickle: &Pickle<'a>,
+    outer: &Items<'a>,
+    depth: usize,
+    seen: &mut Vec<Value<'a>>,
+    candidates: &mut Vec<Items<'a>>,
+) {
+    for wrapper in WRAPPERS {
+        // The last of equal keys is the one that Python keeps.
+        let Some(&(_, value)) = outer.iter().rfind(|(key, _)| *key == Value::Text(wrapper)) else { continue };
+        if depth == 0 || seen.contains(&value) {
+            continue;
+        }
+        seen.push(value);
+        let Some(inner) = items(pickle, value) else { continue };
+        if !inner.is_empty() && inner.iter().all(|&(_, value)| is_tensor(pickle, value)) {
+            candidates.push(inner);
+        } else {
+            gather(pickle, &inner, depth - 1, seen, candidates);
+        }
+    }
+}
+
+fn is_tensor(pickle: &Pickle<'_>, value: Value<'_>) -> bool {
     let rebuilds = [Global::RebuildTensor, Global::RebuildParameter, Global::RebuildFromType];
-    let is_tensor =
-        |value| matches!(pickle.node(value), Some(Node::Call { function, .. }) if rebuilds.contains(function));
-    items.iter().any(|&(_, value)| is_tensor(value))
+    matches!(pickle.node(value), Some(Node::Call { function, .. }) if rebuilds.contains(function))
+}
+
+/// Whether the names are of one network of this kind, all behind what stands before its first layer's.
+fn is_network(items: &Items<'_>) -> bool {
+    let names = || items.iter().filter_map(|(key, _)| if let Value::Text(name) = key { Some(*name) } else { None });
+    let first = names().find_map(|name| name.split_once(super::FIRST));
+    first.is_some_and(|(before, _)| names().all(|name| name.starts_with(before) || name.ends_with("n_averaged")))
 }
 
 /// The items of a dict or of one of its kin.

@@ -72,5 +72,10 @@ torch.save({"model": {k: 0 * v for k, v in named.items()}, "ema": {"state_dict":
 torch.save({"n_averaged": torch.tensor(5), **ahead("module._orig_mod.")}, path("averaged.model.pt"))
 torch.save({"best": torch.tensor(31.5), "net_g": ahead("net.")}, path("averaged.net.pt"))
 
+torch.save({"ema": {"initted": torch.tensor(True), **ahead("online_model."), **ahead("ema_model.")}, "model": named, "step": 7},
+           path("averaged.beside.pt"))
+torch.save({"ema": {"decay": torch.tensor(0.999), "shadow": named}, "model": named}, path("averaged.shadow.pt"))
+torch.save({"_orig_mod.n_averaged": torch.tensor(5), **ahead("_orig_mod.module.")}, path("averaged.compiled.pt"))
+
 # A view of the negatives of what it stores.
 torch.save({"negative": torch._neg_view(base)}, path("negative.pt"))
