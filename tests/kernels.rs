@@ -102,6 +102,30 @@ fn upsampling_to_very_long_maps() {
     }
 }
 
+/// A window so wide that a software driver may stop the loop through it is refused there; a narrower one is right.
+#[test]
+fn means_over_very_wide_windows() {
+    let gpu = &devices().packed;
+    for (width, long) in [(100_000, false), (140_000, true)] {
+        let (mut graph, shape) = (Graph::new(), Shape::new(1, width, 4));
+        let input = graph.input("input", shape, false);
+        let node = graph.push("mean", Op::BoxMean { base: 120, train: 256 }, &[input]).expect("fits");
+        graph.output("output", node, false);
+        let session = TensorSession::new(gpu, &graph, Element::F32, false);
+        if long && gpu.software {
+            let error = session.err().expect("is refused").to_string();
+            assert!(error.contains("too large a map"), "{error}");
+            continue;
+        }
+        let data = (0..shape.values()).map(|at| (at * 7919 % 1024) as f32 / 1024.0).collect();
+        let input = FeatureMap { shape, data };
+        let result = session.expect("records").run(std::slice::from_ref(&input)).expect("runs");
+        let truth = reference::execute(&graph, &[input.cast::<f64>()]).expect("runs");
+        let error = Error::between(&result[0].data, &truth[0].data);
+        assert!(error.within(Element::F32.error_bound()), "{width}: {error}");
+    }
+}
+
 /// The mean of a convolution's result out of the sums that its kernel leaves, and the filter made of it: as from the map
 /// itself, on maps with tiles left over, narrow and wide, and without a dispatch for the sums.
 #[test]

@@ -96,6 +96,11 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
         Op::UpsampleSum { base, gelu, .. } => kernels::upsample_sum::lower(lowering, id, *base, *gelu),
         Op::NearestHalf => kernels::nearest_half::lower(lowering, id),
         Op::InstanceNorm { weight, bias, eps } => kernels::instance_norm::lower(lowering, id, *weight, *bias, *eps),
+        Op::BoxMean { base, train }
+            if lowering.target.software && !kernels::box_mean::ends_in_time(node.shape, *base, *train) =>
+        {
+            return refuse(format!("{} is too large a map for this driver, which may stop long loops", node.shape));
+        }
         Op::BoxMean { base, train } => kernels::box_mean::lower(lowering, id, *base, *train),
         Op::LowBand { cutoff } => kernels::fft::lower_low_band(lowering, id, *cutoff),
         Op::ReflectPad { left, top, .. } => kernels::reflect_pad::lower(lowering, id, *top, *left),

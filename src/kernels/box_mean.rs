@@ -4,7 +4,7 @@ use super::lowering::WORKGROUP;
 use super::{Cost, Lowering, Operand, StepParts};
 use crate::gpu::Variant;
 use crate::graph::NodeId;
-use crate::tensor::Element;
+use crate::tensor::{Element, Shape};
 use bytemuck::{Pod, Zeroable};
 
 #[repr(C)]
@@ -21,6 +21,9 @@ struct Params {
 /// Outputs that one invocation slides over.
 const SEGMENT: usize = 16;
 
+/// Values of a window that are summed by themselves first.
+const RUN: usize = 16;
+
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     [Element::F16, Element::F32].iter().flat_map(|&element| [variant("rows", element), variant("columns", element)]).collect()
@@ -28,6 +31,14 @@ pub fn variants() -> Vec<Variant> {
 
 fn variant(step: &'static str, element: Element) -> Variant {
     Variant::new("box_mean", &[(step, true), ("f32", element == Element::F32)])
+}
+
+/// Whether an invocation, which goes through a window and through its runs, ends before Mesa's software driver stops it: until
+/// version 23 that was after 65,535 rounds of its loops, without a word.
+pub fn ends_in_time(shape: Shape, base: usize, train: usize) -> bool {
+    let rounds = |side: usize| (side * base / train).max(1) * (RUN + 1) / RUN + 2 * SEGMENT;
+    // Down, the borders are an invocation's too.
+    rounds(shape.width) < 65_535 && rounds(shape.height) + shape.height / 2 < 65_535
 }
 
 /// Two dispatches; the window is ⌊base·side/train⌋ pixels, at least 1.
