@@ -1,6 +1,6 @@
 //! The mean over a sliding window: sums along rows, then down columns.
 
-use super::lowering::WORKGROUP;
+use super::lowering::{STOPPED_AFTER, WORKGROUP};
 use super::{Cost, Lowering, Operand, StepParts};
 use crate::gpu::Variant;
 use crate::graph::NodeId;
@@ -33,12 +33,11 @@ fn variant(step: &'static str, element: Element) -> Variant {
     Variant::new("box_mean", &[(step, true), ("f32", element == Element::F32)])
 }
 
-/// Whether an invocation, which goes through a window and through its runs, ends before Mesa's software driver stops it: until
-/// version 23 that was after 65,535 rounds of its loops, without a word.
+/// Whether an invocation, which goes through a window and through its runs, ends before Mesa's software driver stops it.
 pub fn ends_in_time(shape: Shape, base: usize, train: usize) -> bool {
     let rounds = |side: usize| (side * base / train).max(1) * (RUN + 1) / RUN + 2 * SEGMENT;
     // Down, the borders are an invocation's too.
-    rounds(shape.width) < 65_535 && rounds(shape.height) + shape.height / 2 < 65_535
+    rounds(shape.width) < STOPPED_AFTER && rounds(shape.height) + shape.height / 2 < STOPPED_AFTER
 }
 
 /// Two dispatches; the window is ⌊base·side/train⌋ pixels, at least 1.

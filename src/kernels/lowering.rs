@@ -224,6 +224,9 @@ pub struct StepParts {
 /// Invocations of a workgroup of the kernels that run value by value.
 pub(crate) const WORKGROUP: u32 = 64;
 
+/// Rounds of all its loops together after which Mesa's software driver stopped an invocation until version 23, without a word.
+pub(crate) const STOPPED_AFTER: usize = 65_535;
+
 /// One invocation for each `vec4` of a row, one row of workgroups for each row of the map.
 pub(crate) fn rows(shape: Shape) -> [u32; 3] {
     [((shape.width * shape.blocks()) as u32).div_ceil(WORKGROUP), shape.height as u32, 1]

@@ -8,6 +8,7 @@ use super::conv2d::{
     Integers, WeightTransform, gather, gathering_variants_of, record_transposed, record_with, through_tiles,
     transposed_variants_of, variants_of,
 };
+use super::lowering::STOPPED_AFTER;
 use super::{Lowering, Operand, StepParts};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId};
@@ -134,15 +135,15 @@ fn dispatch(
     }
 }
 
-/// Rounds of all its loops together that an invocation may take in a dispatch. Mesa's software driver stopped them after
-/// 65,535 until version 23, without a word; and a GPU's watchdog has no use for long dispatches either.
+/// Rounds of all its loops together that an invocation may take in a dispatch: well under [`STOPPED_AFTER`], and a GPU's watchdog
+/// has no use for long dispatches either.
 const MOST_ROUNDS: usize = 1 << 15;
 
 /// Whether a turn, less than which no dispatch takes, ends before Mesa's software driver stops it.
 pub fn ends_in_time(form: Form, in_blocks: usize, out_blocks: usize) -> bool {
     // Transposed, it makes the four parities of its results.
     let parities = if form == Form::Five { 4 } else { 1 };
-    form.rounds(in_blocks, parities * out_blocks) < 65_535
+    form.rounds(in_blocks, parities * out_blocks) < STOPPED_AFTER
 }
 
 /// Bytes that the workspace may take, if more than a slice: in a graph of narrow bands it mustn't outweigh the maps, and

@@ -57,12 +57,21 @@ pub(super) fn state_dict(
     Ok(StateDict { tensors: tensors(pickle, weights, length, storages)?, metadata })
 }
 
-/// The tensors under the first of the [`WRAPPERS`] that is a network of this kind, else under the first that has nothing else.
+/// The tensors under the first of the [`WRAPPERS`] that is a network of this kind, else under the first that has nothing else;
+/// else what the first has, to be refused by the name of what is wrong in it.
 fn wrapped<'a>(pickle: &Pickle<'a>, root: &Items<'a>) -> Option<Items<'a>> {
     let mut candidates = vec![];
     gather(pickle, root, MAX_WRAPPED, &mut vec![], &mut candidates);
+    if candidates.is_empty() {
+        return WRAPPERS.into_iter().find_map(|wrapper| items(pickle, under(root, wrapper)?));
+    }
     let network = candidates.iter().position(is_network).unwrap_or(0);
-    (!candidates.is_empty()).then(|| candidates.swap_remove(network))
+    Some(candidates.swap_remove(network))
+}
+
+/// What a dict has under a key: the last of equal keys is the one that Python keeps.
+fn under<'a>(items: &Items<'a>, wrapper: &str) -> Option<Value<'a>> {
+    items.iter().rfind(|(key, _)| *key == Value::Text(wrapper)).map(|&(_, value)| value)
 }
 
 /// The dicts of tensors alone under the wrappers in a dict, in their order; each dict that was `seen` is looked at once.
@@ -74,8 +83,7 @@ fn gather<'a>(
     candidates: &mut Vec<Items<'a>>,
 ) {
     for wrapper in WRAPPERS {
-        // The last of equal keys is the one that Python keeps.
-        let Some(&(_, value)) = outer.iter().rfind(|(key, _)| *key == Value::Text(wrapper)) else { continue };
+        let Some(value) = under(outer, wrapper) else { continue };
         if depth == 0 || seen.contains(&value) {
             continue;
         }
