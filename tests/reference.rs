@@ -131,6 +131,10 @@ fn bad_cases_say_what_is_wrong_and_hide_no_others() {
     assert!(
         complaint("upsample_bilinear_0", r#"{"op": "upsample_bilinear", "size": [16, 24]}"#).contains("align_corners")
     );
+    let absurd = format!(r#"{{"op": "conv2d", "kernel": 3, "padding": {}}}"#, (1_u64 << 63) + 1);
+    assert!(complaint("conv2d_00", &absurd).contains("`padding` is 9223372036854775809"));
+    let absurd = format!(r#"{{"op": "reflect_pad", "left": {}}}"#, i64::MIN);
+    assert!(complaint("global_mean", &absurd).contains("`left` is -9223372036854775808"));
 
     let missing = one_case("conv2d_00", |file| drop(file.tensors.remove("conv2d_00/weight")));
     assert!(missing[0].as_ref().expect_err("no weight").to_string().contains("weight"));

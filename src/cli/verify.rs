@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 Ok(case) => reports.extend(golden_case(&executor, &case, options.precision)),
                 Err(error) => {
                     say!("irnext: {}: {error}", path.display());
-                    reports.push(refused_case(error.case));
+                    reports.push(refused_case(error.case, error.reason));
                 }
             }
         }

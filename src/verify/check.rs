@@ -17,15 +17,15 @@ use std::sync::Arc;
 /// The verdict on one case.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The case, with the output's name where an op has several.
+    /// The case.
     pub name: String,
     /// The shader that decides the case, or `reference`.
     pub kernel: String,
     /// Its features.
     pub variant: String,
-    /// The largest difference of any value; none if it is not finite.
+    /// The largest difference of any value of any output; none if it is not finite.
     pub max_abs: Option<f64>,
-    /// √(Σ difference² / Σ truth²); none if it is not finite.
+    /// √(Σ difference² / Σ truth²), of several outputs the largest; none if it is not finite.
     pub rel_l2: Option<f64>,
     /// Whether that is within the bound.
     pub pass: bool,
@@ -34,10 +34,10 @@ pub struct Report {
     pub reason: Option<String>,
 }
 
-/// A case that can't be run.
-pub fn refused_case(name: String) -> Report {
-    let none = String::from("none");
-    Report { name, kernel: none.clone(), variant: none, max_abs: None, rel_l2: None, pass: false, reason: None }
+/// A case that can't be run, and why.
+pub fn refused_case(name: String, reason: String) -> Report {
+    let (kernel, variant) = ("none".into(), "none".into());
+    Report { name, kernel, variant, max_abs: None, rel_l2: None, pass: false, reason: Some(reason) }
 }
 
 /// Every op with a kernel on `seeds` random cases, each with every kernel that computes it on this device; the judge is the
@@ -49,7 +49,7 @@ pub fn random_cases(executor: &Executor, precision: Element, seeds: u64) -> Vec<
             let case = match random::case(op, seed) {
                 Ok(case) => case,
                 Err(error) => {
-                    reports.push(failed(format!("random {op} {seed}"), error.to_string()));
+                    reports.push(refused_case(format!("random {op} {seed}"), error.to_string()));
                     continue;
                 }
             };
@@ -57,14 +57,14 @@ pub fn random_cases(executor: &Executor, precision: Element, seeds: u64) -> Vec<
             let truth = match reference::execute(&case.graph, &truth) {
                 Ok(maps) => maps.iter().map(|map| map.data.clone()).collect::<Vec<_>>(),
                 Err(error) => {
-                    reports.push(failed(case.name, error.to_string()));
+                    reports.push(refused_case(case.name, error.to_string()));
                     continue;
                 }
             };
             for run in Runner::all(executor, &case.graph, precision) {
                 let result = run.run(&case.inputs);
                 let name = format!("random/{}", case.name);
-                reports.extend(judge(&run, &name, result, |index| truth.get(index).cloned(), &case.graph));
+                reports.push(judge(&run, &name, result, |index| truth.get(index).cloned()));
             }
         }
     }
@@ -75,7 +75,7 @@ pub fn random_cases(executor: &Executor, precision: Element, seeds: u64) -> Vec<
 pub fn golden_case(executor: &Executor, case: &Case, precision: Element) -> Vec<Report> {
     let graph = match required(&case.graph) {
         Ok(graph) => graph,
-        Err(error) => return vec![failed(case.name.clone(), error.to_string())],
+        Err(error) => return vec![refused_case(case.name.clone(), error.to_string())],
     };
     let mut reports = vec![];
     for run in Runner::all(executor, &graph, precision) {
@@ -90,41 +90,35 @@ pub fn golden_case(executor: &Executor, case: &Case, precision: Element) -> Vec<
             (0..graph.outputs.len()).map(output).collect::<Result<Vec<_>, String>>()
         });
         let truth = |index: usize| Some(case.expected.get(index)?.1.data().iter().map(|&v| f64::from(v)).collect());
-        reports.extend(judge(&run, &case.name, joined, truth, &graph));
+        reports.push(judge(&run, &case.name, joined, truth));
     }
     reports
 }
 
+/// The largest errors of a case's outputs.
 fn judge(
     run: &Runner,
     name: &str,
     results: Result<Vec<FeatureMap<f32>>, String>,
     truth: impl Fn(usize) -> Option<Vec<f64>>,
-    graph: &Graph,
-) -> Vec<Report> {
+) -> Report {
     let results = match results {
         Ok(results) => results,
-        Err(reason) => return vec![Report { kernel: run.kernel.clone(), ..failed(name.into(), reason) }],
+        Err(reason) => return Report { kernel: run.kernel.clone(), ..refused_case(name.into(), reason) },
     };
-    let of = |(index, result): (usize, &FeatureMap<f32>)| {
-        let error = Error::between(&result.data, &truth(index).unwrap_or_default());
-        let finite = |value: f64| value.is_finite().then_some(value);
-        let several = graph.outputs.len() > 1;
-        Report {
-            name: if several { format!("{name}/{}", graph.outputs[index].name) } else { name.into() },
-            kernel: run.kernel.clone(),
-            variant: run.variant.clone(),
-            max_abs: finite(error.max_abs),
-            rel_l2: finite(error.rel_l2),
-            pass: error.within(run.precision.error_bound()),
-            reason: None,
-        }
-    };
-    results.iter().enumerate().map(of).collect()
-}
-
-fn failed(name: String, reason: String) -> Report {
-    Report { reason: Some(reason), ..refused_case(name) }
+    let of =
+        |(index, result): (usize, &FeatureMap<f32>)| Error::between(&result.data, &truth(index).unwrap_or_default());
+    let error = results.iter().enumerate().map(of).fold(Error::NONE, Error::worst);
+    let finite = |value: f64| value.is_finite().then_some(value);
+    Report {
+        name: name.into(),
+        kernel: run.kernel.clone(),
+        variant: run.variant.clone(),
+        max_abs: finite(error.max_abs),
+        rel_l2: finite(error.rel_l2),
+        pass: error.within(run.precision.error_bound()),
+        reason: None,
+    }
 }
 
 /// One way in which a device can run a graph.

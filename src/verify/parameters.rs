@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 /// Share of the window of the local mean, unless a case says otherwise: 120/256.
 const WINDOW: (usize, usize) = (120, 256);
 
+/// No side, count or margin of a case is larger; what is computed with them can't overflow.
+const LARGEST: i64 = 1 << 24;
+
 /// A case's JSON object.
 pub(super) struct Parameters(Map<String, Value>);
 
@@ -53,7 +56,7 @@ impl Parameters {
     }
 
     fn optional_size(&self, name: &str) -> Result<Option<usize>, String> {
-        self.read(name, "a count", |value| match value {
+        self.read(name, "a count up to 2^24", |value| match value {
             Value::Array(axes) if axes.windows(2).all(|pair| pair[0] == pair[1]) => count(axes.first()?),
             other => count(other),
         })
@@ -69,8 +72,9 @@ impl Parameters {
     }
 
     pub(super) fn integer_or(&self, name: &str, default: isize) -> Result<isize, String> {
-        let integer = self.read(name, "an integer", |value| isize::try_from(value.as_i64()?).ok())?;
-        Ok(integer.unwrap_or(default))
+        let within = |integer: &i64| (-LARGEST..=LARGEST).contains(integer);
+        let read = |value: &Value| isize::try_from(value.as_i64().filter(within)?).ok();
+        Ok(self.read(name, "an integer, at most 2^24 from 0", read)?.unwrap_or(default))
     }
 
     pub(super) fn number_or(&self, name: &str, default: f64) -> Result<f64, String> {
@@ -139,5 +143,5 @@ impl Parameters {
 }
 
 fn count(value: &Value) -> Option<usize> {
-    usize::try_from(value.as_u64()?).ok()
+    usize::try_from(value.as_i64().filter(|&count| count <= LARGEST)?).ok()
 }
