@@ -29,7 +29,7 @@ fn every_way_to_write_them_gives_the_same_tensors() {
     for (kind, expected, least) in [
         ("forms", "forms.expected.safetensors", 7),
         ("resume", "resume.expected.safetensors", 3),
-        ("averaged", "averaged.expected.safetensors", 6),
+        ("averaged", "averaged.expected.safetensors", 9),
     ] {
         let expected = read(&folder.join(expected)).expect("reads").tensors;
         let mut found = 0;
@@ -38,11 +38,14 @@ fn every_way_to_write_them_gives_the_same_tensors() {
             if name.starts_with(&format!("{kind}.")) && name.ends_with(".pt") {
                 let state = read(&folder.join(&name)).unwrap_or_else(|error| panic!("{error}"));
                 assert_eq!(state.tensors, expected, "{name}");
+                assert!(state.metadata.is_empty(), "{name}: a script's own notes are no metadata");
                 found += 1;
             }
         }
         assert!(found >= least, "{kind}: {found}");
     }
+    let chosen = read(&folder.join("averaged.pt")).expect("reads").chosen.expect("one of two");
+    assert_eq!((chosen.under.as_str(), chosen.others.as_slice()), ("ema.state_dict", &["model".to_owned()][..]));
     let big_endian = read(&folder.join("big_endian.pt")).expect("reads").tensors;
     let expected = read(&folder.join("forms.expected.safetensors")).expect("reads").tensors;
     assert_eq!(big_endian["f32"], expected["f32"]);
@@ -76,6 +79,15 @@ fn damaged_bytes_never_panic() {
             }
         }
     }
+}
+
+/// A file may declare any shape of nothing.
+#[test]
+fn absurd_widths_are_refused() {
+    let stem = irnext::tensor::Tensor::new([1 << 62, 0, 3, 3], vec![]).expect("no values");
+    let state = StateDict { tensors: [("feat_extract.0.main.0.weight".to_owned(), stem)].into(), ..Default::default() };
+    let error = Config::infer(&state, Activation::Tanh, MeanKind::Global).expect_err("is refused").to_string();
+    assert!(error.contains("channels wide"), "{error}");
 }
 
 /// Checkpoints whose pickles name what would run a command, or a class: refused by name.

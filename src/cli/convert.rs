@@ -3,6 +3,7 @@
 use super::Failure;
 use super::output::{print_line, say};
 use super::written::{not_over, not_there};
+use crate::model::checkpoint::Chosen;
 use crate::model::{Activation, Checkpoint, MeanKind, Task};
 use crate::tensor::Element;
 use crate::tensor::file::TensorFile;
@@ -65,6 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let known: std::collections::HashSet<String> =
         config.expected_tensors().into_iter().map(|(name, _)| name).collect();
     let mut file = TensorFile::default();
+    let chosen = state.chosen;
     file.tensors.extend(state.tensors.into_iter().filter(|(name, _)| known.contains(name)));
     // What nobody said stays unsaid: a default in the metadata would read as something that is known.
     file.metadata.extend(activation.map(|activation| ("activation".into(), activation.to_string())));
@@ -74,6 +76,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let untold = [("activation", activation.is_none()), ("mean", mean.is_none())];
     let untold: Vec<_> = untold.iter().filter(|(_, untold)| *untold).map(|(option, _)| format!("--{option}")).collect();
     file.write(&arguments.output, arguments.precision.into())?;
+    if let Some(Chosen { under, others }) = chosen.filter(|chosen| !chosen.others.is_empty()) {
+        say!("irnext: these are the weights under `{under}`; the checkpoint has others under {}", others.join(", "));
+    }
     print_line!("{}: {config}", arguments.output.display())?;
     if !untold.is_empty() {
         say!(

@@ -93,7 +93,9 @@ pub enum ConfigError {
         found: String,
     },
     /// A width that the network can't have.
-    #[error("`{tensor}` says that the network is {width} channels wide; the width is a multiple of 8, at least 8")]
+    #[error(
+        "`{tensor}` says that the network is {width} channels wide; the width is a multiple of 8 from 8 to {MAX_WIDTH}"
+    )]
     Width {
         /// Where it was read.
         tensor: String,
@@ -150,6 +152,9 @@ const STEM: &str = "feat_extract.0.main.0.weight";
 
 const SIDE_OUTPUTS: &str = "ConvsOut.";
 
+/// Wider than any network that a device holds.
+const MAX_WIDTH: usize = 1 << 16;
+
 impl Config {
     /// The published network of a width and number of blocks.
     pub fn new(width: usize, blocks: usize, activation: Activation, mean: MeanKind) -> Self {
@@ -167,7 +172,7 @@ impl Config {
             return Err(ConfigError::OtherNetwork { expected: STEM.into(), count, found });
         };
         let width = stem.shape().first().copied().unwrap_or(0);
-        if width == 0 || !width.is_multiple_of(8) {
+        if width == 0 || !width.is_multiple_of(8) || width > MAX_WIDTH {
             return Err(ConfigError::Width { tensor: STEM.into(), width });
         }
         let has = |block: &usize| state.tensors.contains_key(&format!("Encoder.0.layers.{block}.main.0.main.0.weight"));
@@ -240,7 +245,9 @@ impl Config {
             }
         }
         let known: std::collections::HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
-        let counter = |name: &str| name.ends_with("num_batches_tracked");
+        // Batch norms count their batches, and thop leaves its own counts in whatever it has counted.
+        let counts = ["num_batches_tracked", "total_ops", "total_params"];
+        let counter = |name: &str| counts.iter().any(|count| name.ends_with(count));
         match state.tensors.keys().find(|name| !known.contains(name.as_str()) && !counter(name)) {
             Some(name) => Err(ConfigError::Unexpected { name: name.clone(), blocks }),
             None => Ok(()),

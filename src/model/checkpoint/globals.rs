@@ -121,6 +121,10 @@ fn is_opaque(module: &str, name: &str) -> bool {
         ),
         "_codecs" => name == "encode",
         "argparse" => name == "Namespace",
+        "pathlib" | "pathlib._local" => {
+            matches!(name, "PosixPath" | "WindowsPath" | "PurePosixPath" | "PureWindowsPath")
+        }
+        "datetime" => matches!(name, "date" | "datetime" | "time" | "timedelta" | "timezone"),
         "numpy" => matches!(name, "dtype" | "ndarray"),
         "numpy.core.multiarray" | "numpy._core.multiarray" => matches!(name, "scalar" | "_reconstruct"),
         // Schedulers that wrap another keep it whole in their state, and it keeps its optimizer.

@@ -27,8 +27,19 @@ use std::path::Path;
 pub struct StateDict {
     /// The tensors, `module.`, `_orig_mod.` and the like in front of every name taken off.
     pub tensors: BTreeMap<String, Tensor>,
-    /// The metadata of a safetensors file; for PyTorch, the numbers and texts that lie beside the weights (`epoch`).
+    /// The metadata of a safetensors file. What a training script writes beside the weights (`epoch`, `mean`) is its own.
     pub metadata: BTreeMap<String, String>,
+    /// Under which key the tensors lay, where training scripts put them.
+    pub chosen: Option<Chosen>,
+}
+
+/// Which of several networks in a file was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its key.
+    pub under: String,
+    /// Those of the others.
+    pub others: Vec<String>,
 }
 
 /// The forms a checkpoint is met in.
@@ -107,8 +118,8 @@ pub fn read(path: &Path) -> Result<StateDict, CheckpointError> {
 }
 
 /// Reads the weights in a file's bytes: `{'model': …}`, `{'state_dict': …}`, `{'params': …}` and others that training scripts
-/// write, averaged weights (`{'params_ema': …}`, `{'ema': …}`) before the last, or the bare dict of tensors. What else lies
-/// beside them (optimizer, scheduler) is walked and left out.
+/// write, averaged weights (`{'params_ema': …}`, `{'ema': …}`) before the last, the bare dict of tensors, or under any other
+/// key where a network of this kind is. What else lies beside them (optimizer, scheduler) is walked and left out.
 ///
 /// # Errors
 /// When the bytes are no checkpoint, are damaged, name anything that is not on the list of what a checkpoint needs, or
@@ -119,7 +130,7 @@ pub fn parse(bytes: &[u8]) -> Result<StateDict, CheckpointErrorKind> {
         Format::TorchLegacy => torch_legacy::parse(bytes)?,
         Format::SafeTensors => {
             let file = TensorFile::parse(bytes)?;
-            StateDict { tensors: file.tensors, metadata: file.metadata }
+            StateDict { tensors: file.tensors, metadata: file.metadata, chosen: None }
         }
     };
     if state.tensors.is_empty() {

@@ -1,20 +1,21 @@
 //! From the pickle's tree to tensors: finds the state dict, reads how each tensor views its storage, copies it out.
 
-use super::StateDict;
 use super::error::{CheckpointErrorKind, TensorProblem, shorten};
 use super::globals::Global;
 use super::pickle::{Node, Pickle, Value};
 use super::storage::{Budget, Storage, Storages, View};
+use super::{Chosen, FIRST, StateDict};
 use crate::tensor::Tensor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Keys that training scripts put the state dict under, in the order of preference: averaged weights before the last.
-const WRAPPERS: [&str; 16] = [
+const WRAPPERS: [&str; 17] = [
     "params_ema",
     "ema",
     "model_ema",
     "ema_state_dict",
     "state_dict_ema",
+    "shadow",
     "model",
     "state_dict",
     "params",
@@ -28,14 +29,11 @@ const WRAPPERS: [&str; 16] = [
     "module",
 ];
 
-/// How many of them may lie in one another.
+/// How many dicts may lie around the weights.
 const MAX_WRAPPED: usize = 3;
 
 /// More axes than any tensor has.
 const MAX_RANK: usize = 16;
-
-/// The longest key or text that is kept as metadata, and the most of them: one text can be named very often.
-const MAX_METADATA: usize = 256;
 
 type Items<'a> = Vec<(Value<'a>, Value<'a>)>;
 
@@ -50,23 +48,48 @@ pub(super) fn state_dict(
 ) -> Result<StateDict, CheckpointErrorKind> {
     let root = items(pickle, pickle.root)
         .ok_or_else(|| CheckpointErrorKind::NoStateDict { found: pickle.describe(pickle.root) })?;
-    let (weights, metadata) = match wrapped(pickle, &root) {
-        Some(weights) => (weights, plain_values(&root)),
-        None => (root, BTreeMap::new()),
+    let mut candidates = vec![];
+    gather(pickle, &root, (MAX_WRAPPED, ""), &mut vec![], &mut candidates);
+    let networks: Vec<usize> = (0..candidates.len()).filter(|&at| is_network(&candidates[at].1)).collect();
+    let mut keys = networks.iter().map(|&at| candidates[at].0.clone());
+    let chosen = keys.next().map(|under| Chosen { under, others: keys.collect() });
+    let weights = match networks.first() {
+        Some(&network) => candidates.swap_remove(network).1,
+        None => anywhere(pickle, &root).unwrap_or_else(|| {
+            // To be refused by the name of what is wrong in it.
+            let first = candidates.into_iter().next().map(|(_, items)| items);
+            first.or_else(|| WRAPPERS.into_iter().find_map(|key| items(pickle, under(&root, key)?))).unwrap_or(root)
+        }),
     };
-    Ok(StateDict { tensors: tensors(pickle, weights, length, storages)?, metadata })
+    Ok(StateDict { tensors: tensors(pickle, weights, length, storages)?, metadata: BTreeMap::new(), chosen })
 }
 
-/// The tensors under the first of the [`WRAPPERS`] that is a network of this kind, else under the first that has nothing else;
-/// else what the first has, to be refused by the name of what is wrong in it.
-fn wrapped<'a>(pickle: &Pickle<'a>, root: &Items<'a>) -> Option<Items<'a>> {
-    let mut candidates = vec![];
-    gather(pickle, root, MAX_WRAPPED, &mut vec![], &mut candidates);
-    if candidates.is_empty() {
-        return WRAPPERS.into_iter().find_map(|wrapper| items(pickle, under(root, wrapper)?));
+/// The tensors of the first dict, from the outermost on, that is a network of this kind, whatever it lies under and
+/// whatever lies beside its tensors.
+fn anywhere<'a>(pickle: &Pickle<'a>, root: &Items<'a>) -> Option<Items<'a>> {
+    let (mut level, mut seen) = (vec![root.clone()], HashSet::new());
+    for _ in 0..=MAX_WRAPPED {
+        let mut inner = vec![];
+        for dict in level {
+            // A number beside them has a plain name; where a layer's parameter should be it is an error.
+            let belongs = |&&(key, value): &&(Value<'a>, Value<'a>)| {
+                is_tensor(pickle, value) || matches!(key, Value::Text(name) if name.contains('.'))
+            };
+            let tensors: Items<'a> = dict.iter().filter(belongs).copied().collect();
+            if is_network(&tensors) {
+                return Some(tensors);
+            }
+            for (key, value) in dict {
+                if let (Value::Text(_), Value::Node(number)) = (key, value)
+                    && seen.insert(number)
+                {
+                    inner.extend(items(pickle, value));
+                }
+            }
+        }
+        level = inner;
     }
-    let network = candidates.iter().position(is_network).unwrap_or(0);
-    Some(candidates.swap_remove(network))
+    None
 }
 
 /// What a dict has under a key: the last of equal keys is the one that Python keeps.
@@ -74,13 +97,14 @@ fn under<'a>(items: &Items<'a>, wrapper: &str) -> Option<Value<'a>> {
     items.iter().rfind(|(key, _)| *key == Value::Text(wrapper)).map(|&(_, value)| value)
 }
 
-/// The dicts of tensors alone under the wrappers in a dict, in their order; each dict that was `seen` is looked at once.
+/// The dicts of tensors alone under the wrappers in a dict, with their keys, in the wrappers' order; each dict that was `seen`
+/// is looked at once.
 fn gather<'a>(
     pickle: &Pickle<'a>,
     outer: &Items<'a>,
-    depth: usize,
+    (depth, keys): (usize, &str),
     seen: &mut Vec<Value<'a>>,
-    candidates: &mut Vec<Items<'a>>,
+    candidates: &mut Vec<(String, Items<'a>)>,
 ) {
     for wrapper in WRAPPERS {
         let Some(value) = under(outer, wrapper) else { continue };
@@ -89,10 +113,11 @@ fn gather<'a>(
         }
         seen.push(value);
         let Some(inner) = items(pickle, value) else { continue };
+        let keys = if keys.is_empty() { wrapper.to_owned() } else { format!("{keys}.{wrapper}") };
         if !inner.is_empty() && inner.iter().all(|&(_, value)| is_tensor(pickle, value)) {
-            candidates.push(inner);
+            candidates.push((keys, inner));
         } else {
-            gather(pickle, &inner, depth - 1, seen, candidates);
+            gather(pickle, &inner, (depth - 1, &keys), seen, candidates);
         }
     }
 }
@@ -105,7 +130,7 @@ fn is_tensor(pickle: &Pickle<'_>, value: Value<'_>) -> bool {
 /// Whether the names are of one network of this kind, all behind what stands before its first layer's.
 fn is_network(items: &Items<'_>) -> bool {
     let names = || items.iter().filter_map(|(key, _)| if let Value::Text(name) = key { Some(*name) } else { None });
-    let first = names().find_map(|name| name.split_once(super::FIRST));
+    let first = names().find_map(|name| name.split_once(FIRST));
     first.is_some_and(|(before, _)| names().all(|name| name.starts_with(before) || name.ends_with("n_averaged")))
 }
 
@@ -136,22 +161,6 @@ fn two<'a>(pickle: &Pickle<'a>, pair: Value<'a>) -> Option<(Value<'a>, Value<'a>
         },
         _ => None,
     }
-}
-
-/// Numbers and texts that lie beside the weights.
-fn plain_values(items: &Items<'_>) -> BTreeMap<String, String> {
-    let plain = items.iter().filter_map(|&(key, value)| {
-        let Value::Text(key) = key else { return None };
-        let text = match value {
-            Value::Bool(value) => value.to_string(),
-            Value::Int(value) => value.to_string(),
-            Value::Float(value) => value.to_string(),
-            Value::Text(value) if value.len() <= MAX_METADATA => value.to_string(),
-            _ => return None,
-        };
-        (key.len() <= MAX_METADATA).then(|| (key.to_string(), text))
-    });
-    plain.take(MAX_METADATA).collect()
 }
 
 fn tensors(

@@ -1,5 +1,5 @@
 """Writes the small checkpoints beside this file: `python make.py` (needs torch, numpy and safetensors)."""
-import io, os, random, zipfile
+import datetime, io, os, pathlib, random, zipfile
 from argparse import Namespace
 from collections import Counter, OrderedDict, defaultdict
 import numpy, torch
@@ -76,6 +76,12 @@ torch.save({"ema": {"initted": torch.tensor(True), **ahead("online_model."), **a
            path("averaged.beside.pt"))
 torch.save({"ema": {"decay": torch.tensor(0.999), "shadow": named}, "model": named}, path("averaged.shadow.pt"))
 torch.save({"_orig_mod.n_averaged": torch.tensor(5), **ahead("_orig_mod.module.")}, path("averaged.compiled.pt"))
+
+# Where nobody expects them, with whatever a script notes beside them.
+torch.save({"epoch": 1, "mean": 0.5, "out": pathlib.PurePosixPath("runs"), "on": datetime.date(2026, 1, 2), "netG": named},
+           path("averaged.elsewhere.pt"))
+torch.save({"checkpoint": {"state": {"model": ahead("module.")}, "epoch": 1}}, path("averaged.deep.pt"))
+torch.save(dict(named, epoch=3, best=31.5), path("averaged.numbered.pt"))
 
 # A view of the negatives of what it stores.
 torch.save({"negative": torch._neg_view(base)}, path("negative.pt"))
