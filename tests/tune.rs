@@ -5,12 +5,12 @@ mod common;
 mod on_device;
 
 use common::devices;
-use irnext::compile::{CHOICES, alone, assign_elements, candidates, key, optimise};
+use irnext::compile::{CHOICES, alone, assign_elements, candidates, check_key, key, optimise};
 use irnext::gpu::{Gpu, Preferences, adapters};
 use irnext::graph::NodeId;
 use irnext::kernels::shaders;
 use irnext::model::{Activation, Config, MeanKind};
-use irnext::run::{objection, target, tune};
+use irnext::run::{Verdict, target, tune, verdict};
 use irnext::tensor::Element;
 use irnext::verify::random::random_model;
 use std::sync::Arc;
@@ -94,10 +94,10 @@ fn sound_kernels_have_nothing_against_them() {
     for (kind, gpu) in devices().all() {
         for precision in [Element::F16, Element::F32] {
             for kernel in CHOICES {
-                let objection = objection(&gpu, kernel, precision, true).expect("runs");
+                let verdict = verdict(&gpu, kernel, precision, true).expect("runs");
                 // Its lanes, or its matrices, aren't there.
-                let absent = objection.as_deref() == Some("computes nothing here");
-                assert!(objection.is_none() || absent, "{kernel} in {precision} ({kind}): {objection:?}");
+                let absent = verdict == Verdict::Objection("computes nothing here".into());
+                assert!(verdict == Verdict::Agrees || absent, "{kernel} in {precision} ({kind}): {verdict:?}");
                 assert!(
                     !absent || !["conv2d", "conv2d_shared", "winograd_shared"].contains(kernel),
                     "{kernel} ({kind})"
@@ -105,6 +105,42 @@ fn sound_kernels_have_nothing_against_them() {
             }
         }
     }
+}
+
+/// What could not be compared is neither sound nor demoted.
+#[test]
+fn a_check_without_room_tells_nothing() {
+    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
+    let gpu = Arc::new(Gpu::open(&adapters().into_iter().nth(index).expect("is there"), shaders()).expect("opens"));
+    let of = |kernel| verdict(&gpu, kernel, Element::F32, true).expect("runs");
+    gpu.memory.set_budget(1 << 10);
+    assert_eq!(of("conv2d_shared"), Verdict::NotCompared);
+    gpu.memory.set_budget(u64::MAX);
+    assert_eq!(of("conv2d_shared"), Verdict::Agrees);
+}
+
+/// A kernel that was found wrong on the device isn't kept as the fastest, however fast it is.
+#[test]
+fn tuning_passes_over_a_demoted_kernel() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let tuned = || {
+        let mut command = on_device::command();
+        command.env("IRNEXT_CACHE", folder.path()).args(["tune", "--device", &device]);
+        let done = command.args(["--width", "8", "--size", "64x64", "--seconds", "0"]).output().expect("starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let files = std::fs::read_dir(folder.path()).expect("reads").map(|entry| entry.expect("reads").path());
+        let file = files.into_iter().find(|path| path.extension().is_some_and(|it| it == "json")).expect("is kept");
+        (Preferences::load(&file).expect("reads"), file)
+    };
+    let (mut known, file) = tuned();
+    let taken: Vec<String> = known.fastest.values().cloned().collect();
+    let kernel = taken.iter().find(|kernel| CHOICES.contains(&kernel.as_str()) && *kernel != "conv2d").expect("one");
+    known.agrees.insert(check_key(kernel, Element::F16), false);
+    known.fastest.clear();
+    known.save(&file).expect("writes");
+    let (known, _) = tuned();
+    assert!(!known.fastest.is_empty() && !known.fastest.values().any(|taken| taken == kernel), "{kernel}: {known:?}");
 }
 
 /// What there is no room for is left untimed, and the budget ends it.

@@ -191,11 +191,13 @@ impl Gpu {
         *self.preferences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets what is known. It lives as long as the program, so that targets can be copied: a few hundred bytes, once or
-    /// twice a device.
+    /// Sets what is known, where it is news. It lives as long as the program, so that targets can be copied: a few
+    /// kilobytes for each thing that is learnt of a device.
     pub fn prefer(&self, preferences: Preferences) {
-        let preferences = Box::leak(Box::new(preferences));
-        *self.preferences.lock().unwrap_or_else(PoisonError::into_inner) = Some(preferences);
+        let mut known = self.preferences.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none_or(|known| *known != preferences) {
+            *known = Some(Box::leak(Box::new(preferences)));
+        }
     }
 
     /// The pipeline of a shader's variant, made once a device.
@@ -231,7 +233,7 @@ impl Gpu {
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &constants,
-                // The only workgroup memory is written before it is read.
+                // Every kernel writes what it reads of its workgroup's memory.
                 zero_initialize_workgroup_memory: false,
             },
             cache: self.kept.as_ref().map(|kept| &kept.cache),

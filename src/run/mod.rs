@@ -11,7 +11,7 @@ mod tune;
 
 pub use bands::{Bands, Sink, Source};
 pub use flight::Flight;
-pub use self_check::{inputs, objection};
+pub use self_check::{Verdict, inputs, verdict};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};

@@ -11,28 +11,45 @@ use crate::kernels::Target;
 use crate::tensor::{Element, FeatureMap, Shape, Tensor};
 use std::sync::Arc;
 
-/// What speaks against a kernel on a device, if anything: that it disagrees with the plain one, or that the driver refuses
-/// it. On maps that fill neither its tiles nor its lanes; `thorough` on every graph that it computes, else on the first.
-/// Tests do that on software drivers, which compile slowly; a GPU may never have seen the kernel.
+/// What a comparison with the plain kernel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both compute the same.
+    Agrees,
+    /// What speaks against the kernel.
+    Objection(String),
+    /// There was no room for all that it was to be compared on, which tells nothing of another day.
+    NotCompared,
+}
+
+/// Whether a kernel agrees with the plain one on a device, or the driver refuses it. On maps that fill neither its tiles
+/// nor its lanes; `thorough` on every graph that it computes, else on the first. Tests do that on software drivers, which
+/// compile slowly; a GPU may never have seen the kernel.
 ///
 /// # Errors
 /// When the device fails.
-pub fn objection(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: bool) -> Result<Option<String>, RunError> {
-    let Some(kernel) = CHOICES.iter().copied().find(|choice| *choice == kernel) else { return Ok(None) };
+pub fn verdict(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: bool) -> Result<Verdict, RunError> {
+    let objection = |text: String| Ok(Verdict::Objection(text));
+    // What is no kernel of its own has nothing to be compared.
+    let Some(kernel) = CHOICES.iter().copied().find(|choice| *choice == kernel) else { return Ok(Verdict::Agrees) };
     let graphs = graphs(precision, &Target { prefer: Some(kernel), ..target(gpu, false) })?;
     if graphs.is_empty() {
-        return Ok(Some("computes nothing here".into()));
+        return objection("computes nothing here".into());
     }
+    let mut verdict = Verdict::Agrees;
     for graph in graphs.iter().take(if thorough { graphs.len() } else { 1 }) {
         let inputs = inputs(graph);
         let found = match by(gpu, graph, precision, kernel).and_then(|session| session.run(&inputs)) {
             Err(RunError::Gpu(GpuError::Shader(error))) if gpu.has_embedded_shaders() => {
                 // Unless the device is at fault.
                 gpu.check()?;
-                return Ok(Some(format!("is refused ({error})")));
+                return objection(format!("is refused ({error})"));
             }
-            // The picture has no room either, and says so better.
-            Err(error) if error.is_for_want_of_room() => continue,
+            // A picture has no room either, and says so better.
+            Err(error) if error.is_for_want_of_room() => {
+                verdict = Verdict::NotCompared;
+                continue;
+            }
             found => found?,
         };
         let plain = TensorSession::with_target(gpu, graph, precision, target(gpu, true))?.run(&inputs)?;
@@ -44,10 +61,10 @@ pub fn objection(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: boo
         // NaN fails.
         let agrees = (square / norm).sqrt() <= precision.error_bound();
         if !agrees {
-            return Ok(Some("disagrees with the plain kernel".into()));
+            return objection("disagrees with the plain kernel".into());
         }
     }
-    Ok(None)
+    Ok(verdict)
 }
 
 /// The graphs that the kernel which a target prefers computes.

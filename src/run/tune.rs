@@ -1,6 +1,6 @@
 //! What measuring a device shows: which kernel is fastest for what; and who reads that, measures and keeps it.
 
-use super::self_check::objection;
+use super::self_check::{Verdict, verdict};
 use super::{RunError, TensorSession, target};
 use crate::compile::{
     CHOICES, Choice, PlanError, Reason, alone, assign_elements, block, block_candidates, candidates, check_key, choose,
@@ -10,7 +10,7 @@ use crate::gpu::{Gpu, GpuError, Preferences};
 use crate::graph::{Graph, NodeId};
 use crate::kernels::Target;
 use crate::tensor::Element;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -145,20 +145,31 @@ pub fn prepare(
         gpu.prefer(known.clone());
     }
     // A demotion brings the next choice, which is to be checked in its turn.
+    let mut not_compared = BTreeSet::new();
     loop {
         let mut chosen: Vec<&str> =
             kinds(graph, precision, &target(gpu, false)).iter().map(|kind| kind.choice.kernel).collect();
         chosen.sort_unstable();
         chosen.dedup();
         // What is no kernel of its own has nothing to be compared.
-        chosen.retain(|kernel| CHOICES.contains(kernel) && !known.agrees.contains_key(&check_key(kernel, precision)));
+        chosen.retain(|kernel| CHOICES.contains(kernel) && !not_compared.contains(kernel));
+        chosen.retain(|kernel| !known.agrees.contains_key(&check_key(kernel, precision)));
         if chosen.is_empty() {
             break;
         }
         for kernel in chosen {
-            let objection = objection(gpu, kernel, precision, !gpu.software)?;
-            known.agrees.insert(check_key(kernel, precision), objection.is_none());
-            warnings.extend(objection.map(|objection| unused(gpu, kernel, precision, &objection)));
+            let agrees = match verdict(gpu, kernel, precision, !gpu.software)? {
+                Verdict::Agrees => true,
+                Verdict::Objection(objection) => {
+                    warnings.push(unused(gpu, kernel, precision, &objection));
+                    false
+                }
+                Verdict::NotCompared => {
+                    not_compared.insert(kernel);
+                    continue;
+                }
+            };
+            known.agrees.insert(check_key(kernel, precision), agrees);
         }
         gpu.prefer(known.clone());
     }
@@ -179,7 +190,7 @@ fn unused(gpu: &Gpu, kernel: &str, precision: Element, objection: &str) -> Strin
 /// Pixels of the largest map that a kernel is timed on, and its operations: enough to fill a large GPU, and not more than a
 /// small one computes by its plainest kernel in a fraction of a second.
 const PIXELS: usize = 1 << 19;
-const FLOPS: usize = 10_000_000_000;
+const FLOPS: u64 = 10_000_000_000;
 
 /// What timing a kernel takes at most: then more passes tell no more.
 const ENOUGH: Duration = Duration::from_millis(100);
@@ -212,9 +223,9 @@ pub fn tune(
             gpu.prefer(trial.clone());
         }
         let mut sample = sample(graph, precision, kind, PIXELS)?;
-        let flops = 2 * sample.multiply_adds() as usize;
+        let flops = 2 * sample.multiply_adds();
         if flops > FLOPS {
-            sample = self::sample(graph, precision, kind, (PIXELS as u128 * FLOPS as u128 / flops as u128) as usize)?;
+            sample = self::sample(graph, precision, kind, (PIXELS as u64 * FLOPS / flops) as usize)?;
         }
         let portion = ENOUGH.min(left / ((open.len() - index) * kind.candidates.len()) as u32);
         let mut fastest: Option<(Duration, &str)> = None;
