@@ -208,6 +208,14 @@ fn a_picture_and_its_comparison_are_both_there_or_neither() {
         &["c/a.png", "nothing was left behind"],
     );
     assert_eq!(names(&root.path().join("c")), ["a.png"]);
+    // One that was there before stays what it was.
+    fs::write(root.path().join("c/a.before-after.png"), b"old").unwrap();
+    fails(
+        root.path(),
+        &["a.png", "-o", "c/", "--compare", "side", "--overwrite"].map(Path::new),
+        &["c/a.png", "nothing was left behind"],
+    );
+    assert_eq!(fs::read(root.path().join("c/a.before-after.png")).unwrap(), b"old");
 }
 
 /// Started by `nohup`, it goes on when its terminal is gone; else it ends as by Ctrl-C.

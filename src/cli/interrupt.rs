@@ -13,7 +13,7 @@ static FAREWELL: Mutex<Option<Farewell>> = Mutex::new(None);
 
 /// From here on Ctrl-C, a request to terminate, and a terminal that goes (but under `nohup`), end the program with exit
 /// code 130. A file that takes more than five seconds to be written, say to a network that is gone, is given up: under its
-/// name there is nothing then.
+/// name there is nothing then, beside it may be a `.irnext-….part`.
 ///
 /// # Errors
 /// When the system doesn't let signals be handled.

@@ -67,7 +67,7 @@ Exit codes:
   0    all done
   1    something failed, and standard error says what; what could be done is done (nothing where outputs exist already)
   2    the command line is wrong; nothing was done
-  130  interrupted by Ctrl-C or a request to terminate; no half-written file is left";
+  130  interrupted by Ctrl-C or a request to terminate; no file is half-written under its name";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, explain, pipeline, quality, video};
 use crate::model::Task;
-use crate::photo::{FILE_QUALITY, Format, Limits, Photo, create_parent, write_atomic, write_new};
+use crate::photo::{FILE_QUALITY, Format, Limits, Photo, Staged, create_parent, stage};
 use crate::restore::{Adjustments, Restorer};
 use clap::Args;
 use serde_json::json;
@@ -72,7 +72,7 @@ pub(super) struct Arguments {
     /// Raw video (Y4M) from standard input to output
     ///
     /// ffmpeg -i in.mp4 -f yuv4mpegpipe -pix_fmt yuv444p - | irnext restore - --video | ffmpeg -i - out.mp4
-    #[arg(long, conflicts_with_all = ["format", "suffix", "overwrite", "skip_existing", "compare", "json"])]
+    #[arg(long, conflicts_with_all = ["format", "suffix", "overwrite", "skip_existing", "compare", "explain", "json"])]
     video: bool,
     /// Refuse larger pictures
     #[arg(long, value_name = "N", default_value_t = Limits::default().max_pixels)]
@@ -255,7 +255,8 @@ impl Arguments {
         Ok((restored, comparison))
     }
 
-    /// Nothing is written unless all of it went well: the comparison comes first, and goes again if the picture fails.
+    /// Picture and comparison are both written before either gets its name: what a full disk or a missing permission
+    /// stops, it stops for both, and what stood there still stands.
     fn write(
         &self,
         job: &Job,
@@ -268,33 +269,27 @@ impl Arguments {
         let comparison = job.comparison.as_ref().zip(comparison.as_ref());
         let comparison = comparison.map(|(path, photo)| encode(photo).map(|bytes| (path, bytes))).transpose()?;
         let _whole = interrupt::writing();
-        let mut made = None;
+        let mut staged = vec![];
         if let Some((path, bytes)) = comparison {
-            let there = path.symlink_metadata().is_ok();
-            self.put(path, &bytes)?;
-            made = Some(path).filter(|_| !there);
+            staged.extend(self.staged(path, &bytes)?);
         }
-        let written = match &job.output {
-            Output::Path(path) => self.put(path, &bytes),
-            Output::Stdout => output::bytes(&bytes),
-        };
-        if let (Err(_), Some(comparison)) = (&written, made) {
-            // The picture's error is what is told.
-            let _ = std::fs::remove_file(comparison);
+        match &job.output {
+            Output::Path(path) => staged.extend(self.staged(path, &bytes)?),
+            Output::Stdout => output::bytes(&bytes)?,
         }
-        written?;
+        // The picture last: where it is there, all is.
+        staged.into_iter().try_for_each(Staged::keep)?;
         done.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
-    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fn staged(&self, path: &Path, bytes: &[u8]) -> Result<Option<Staged>, Failure> {
         // What an earlier run left of a picture's two files stays.
         if self.skip_existing && path.symlink_metadata().is_ok() {
-            return Ok(());
+            return Ok(None);
         }
         create_parent(path)?;
-        let written = if self.overwrite { write_atomic(path, bytes) } else { write_new(path, bytes) };
-        Ok(written?)
+        Ok(Some(stage(path, bytes, self.overwrite)?))
     }
 
     /// Says how it went. It ends all work when nobody listens to that.

@@ -37,6 +37,7 @@ pub use encode::FILE_QUALITY;
 pub use error::{PhotoError, Warning};
 pub use format::Format;
 pub use notes::{Notes, Resolution, Text, Unit};
+pub(crate) use write::{Staged, stage};
 pub use write::{create_parent, same_file, write_atomic, write_new};
 pub use y4m::{Header, VideoError, VideoReader, VideoWriter};
 

@@ -1,7 +1,7 @@
 //! Files that are either whole or not there.
 
 use super::PhotoError;
-use crate::tensor::{folder_of, write_whole};
+use crate::tensor::{self, folder_of, writing};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 ///
 /// [`PhotoError::Write`] with the path; what stood under the name then still stands.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), PhotoError> {
-    write(path, bytes, true).map_err(|error| PhotoError::Write(error).at(path))
+    let _whole = writing();
+    stage(path, bytes, true)?.keep()
 }
 
 /// As [`write_atomic`], but never replaces a file, not even one that appeared a moment ago.
@@ -22,7 +23,36 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), PhotoError> {
 ///
 /// As [`write_atomic`]; of the kind [`io::ErrorKind::AlreadyExists`] if there is a file of this name.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PhotoError> {
-    write(path, bytes, false).map_err(|error| PhotoError::Write(error).at(path))
+    let _whole = writing();
+    stage(path, bytes, false)?.keep()
+}
+
+/// A file that is written but has not got its name; dropped, it goes.
+pub(crate) struct Staged {
+    file: tensor::Staged,
+    path: PathBuf,
+}
+
+/// The first half of [`write_atomic`] or, without `replace`, of [`write_new`].
+///
+/// # Errors
+///
+/// As theirs.
+pub(crate) fn stage(path: &Path, bytes: &[u8], replace: bool) -> Result<Staged, PhotoError> {
+    let staged = tensor::stage(path, replace, |file| file.write_all(bytes));
+    let file = staged.map_err(|error: io::Error| PhotoError::Write(error).at(path))?;
+    Ok(Staged { file, path: path.to_owned() })
+}
+
+impl Staged {
+    /// The other half.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_atomic`] or [`write_new`].
+    pub(crate) fn keep(self) -> Result<(), PhotoError> {
+        self.file.keep().map_err(|error| PhotoError::Write(error).at(&self.path))
+    }
 }
 
 /// Makes the folder that the file is to lie in, and those above it.
@@ -50,8 +80,4 @@ fn settled(path: &Path) -> Option<PathBuf> {
         Ok(path) => Some(path),
         Err(_) => Some(fs::canonicalize(folder_of(path)).ok()?.join(path.file_name()?)),
     }
-}
-
-fn write(path: &Path, bytes: &[u8], replace: bool) -> io::Result<()> {
-    write_whole(path, replace, |file| file.write_all(bytes))
 }

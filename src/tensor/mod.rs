@@ -12,5 +12,5 @@ mod wide;
 pub use dense::{ShapeMismatch, Tensor};
 pub use element::{Element, Real};
 pub use feature_map::{FeatureMap, Shape};
-pub(crate) use whole_file::{end_writing, folder_of, write_whole, writing};
+pub(crate) use whole_file::{Staged, end_writing, folder_of, stage, write_whole, writing};
 pub(crate) use wide::in_vectors;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
@@ -65,31 +65,78 @@ pub(crate) fn write_whole<E: From<io::Error>>(
     fill: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
     let _whole = writing();
+    Ok(stage(path, replace, fill)?.keep()?)
+}
+
+/// A file that is written and on the disk, beside its place; dropped, it goes.
+pub(crate) struct Staged {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+    replace: bool,
+}
+
+/// The first half of [`write_whole`], to be held together with the other by [`writing`]: what can fail for want of room or
+/// leave fails here, so that of several files none is renamed before all are written.
+///
+/// # Errors
+/// As [`write_whole`].
+pub(crate) fn stage<E: From<io::Error>>(
+    path: &Path,
+    replace: bool,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<Staged, E> {
     // Renaming would replace a link itself.
-    let path = if replace { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
+    let path = if replace { through_links(path)? } else { path.to_owned() };
     let replaced = if replace { fs::metadata(&path).ok() } else { None };
     if replaced.as_ref().is_some_and(|it| !it.is_file()) {
         return Err(io::Error::other("something that is no regular file has this name").into());
     }
-    let parent = folder_of(&path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".irnext-").suffix(".part");
     // The process's umask takes its bits off this; the default would be private to the user.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(parent)?;
+    let mut file = builder.tempfile_in(folder_of(&path))?;
     fill(file.as_file_mut())?;
     if let Some(replaced) = replaced {
         file.as_file().set_permissions(replaced.permissions())?;
     }
     file.as_file().sync_all()?;
-    let kept = if replace { file.persist(&path) } else { file.persist_noclobber(&path) };
-    kept.map_err(|error| error.error)?;
-    // The rename is only sure to outlive a power cut once the folder is on the disk too. Not every system lets a folder
-    // be synced, and the file itself is whole either way.
-    #[cfg(unix)]
-    let _ = File::open(parent).and_then(|folder| folder.sync_all());
-    Ok(())
+    Ok(Staged { file, path, replace })
+}
+
+impl Staged {
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// The system's; also where nothing is to be replaced and something has appeared under the name.
+    pub(crate) fn keep(self) -> io::Result<()> {
+        let Self { file, path, replace } = self;
+        let kept = if replace { file.persist(&path) } else { file.persist_noclobber(&path) };
+        kept.map_err(|error| error.error)?;
+        // The rename is only sure to outlive a power cut once the folder is on the disk too. Not every system lets a
+        // folder be synced, and the file itself is whole either way.
+        #[cfg(unix)]
+        let _ = File::open(folder_of(&path)).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+/// The place that a path leads to, through links, also where the last one leads to nothing yet.
+fn through_links(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const MOST: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        if let Ok(whole) = fs::canonicalize(&path) {
+            return Ok(whole);
+        }
+        match fs::read_link(&path) {
+            Ok(next) => path = folder_of(&path).join(next),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("links lead round in a circle"))
 }
 
 /// The folder that a file lies in.
