@@ -289,4 +289,11 @@ fn weak_adapters_get_bands_within_their_limits() {
     assert!(estimate.device_bytes < 1 << 30 && estimate.bands > estimate.segments, "{estimate:?}");
     assert!(estimate.arena.0 as f64 <= 1.15 * estimate.arena.1 as f64, "{estimate:?}");
     assert!(estimate.overlap_percent < 30, "{estimate:?}");
+    // Where not even a few rows can be bound, more memory is no remedy.
+    for budget in [u64::MAX, 1 << 20] {
+        let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 12, ..limits.clone() };
+        let room = Room { budget, limits, flops_at_once: u64::MAX };
+        let refused = compile_bands(&graph, Element::F16, Default::default(), &room).err();
+        assert!(matches!(refused, Some(PlanError::Rows)), "{refused:?}");
+    }
 }

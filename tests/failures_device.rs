@@ -73,6 +73,26 @@ fn damaged(folder: &Path, tensors: &[&str], change: impl Fn(usize, f32) -> f32) 
     path
 }
 
+/// Neither more nor less than the plan's input; and of no pixels nothing is made.
+#[test]
+fn inputs_of_another_size_are_refused() {
+    let graph = irnext::compile::optimise(&model().graph(64, 64).expect("builds")).expect("passes");
+    let session = TensorSession::new(&fresh(), &graph, Element::F16, false).expect("records");
+    let bytes = 64 * 64 * 4 * 4;
+    for wrong in [0, 4, bytes - 16, bytes + 16] {
+        let error = session.session().run(&[&vec![0; wrong]]).err().expect("is refused").to_string();
+        assert!(error.contains(&format!("takes {bytes} bytes, but {wrong}")), "{error}");
+    }
+    assert!(session.session().run(&[&vec![0; bytes]]).is_ok());
+    for executor in [Executor::Cpu(None), Executor::Gpu(fresh())] {
+        let restorer = Restorer::on(executor, model(), &Options::default());
+        for (width, height) in [(0, 5), (5, 0), (0, 0)] {
+            let error = restorer.restore_image(&image::DynamicImage::new_rgb8(width, height)).expect_err("is refused");
+            assert!(error.to_string().contains("no pixels"), "{error}");
+        }
+    }
+}
+
 /// In one piece and in bands.
 #[test]
 fn a_device_lost_in_mid_run_is_an_error_that_stays_one() {

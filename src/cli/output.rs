@@ -22,9 +22,10 @@ macro_rules! say {
 }
 pub(super) use say;
 
-/// A line to standard error; `say!` makes it.
+/// Text to standard error; `say!` makes it. A file's name may hold terminal commands: they are not passed on.
 pub(super) fn error_line(text: Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let tame = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    let _ = writeln!(io::stderr(), "{}", text.to_string().chars().map(tame).collect::<String>());
 }
 
 /// A line of text; `print_line!` makes it.

@@ -158,6 +158,9 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
             assumed.limits.max_storage_buffer_binding_size = assumed.limits.max_storage_buffer_binding_size / 8 * 7;
         }
     }
+    if choose_spans(&picture, target, &Room { budget: u64::MAX, ..room.clone() }).is_none() {
+        return Err(PlanError::Rows);
+    }
     let mut least = room.clone();
     while choose_spans(&picture, target, &least).is_none() && least.budget < u64::MAX / 2 {
         least.budget += least.budget / 8 + (1 << 14);

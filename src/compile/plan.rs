@@ -53,6 +53,12 @@ pub enum PlanError {
         /// What a plan was found for.
         least: u64,
     },
+    /// No band of rows is within the device's limits.
+    #[error(
+        "this picture is too wide for this device: what it binds and computes at once has no room for a few of its rows; use \
+         a smaller picture, or `--device cpu`"
+    )]
+    Rows,
     /// An op that can't be taken in bands.
     #[error("{node} ({op}) can't be computed in bands of rows: use a smaller picture, or `--device cpu`")]
     Bands {

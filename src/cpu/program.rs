@@ -126,7 +126,7 @@ impl Program {
             Step::Winograd(convolution) => convolution.run(sources, &epilogue, &mut result.data),
             Step::Direct(convolution) => convolution.run(sources, &epilogue, node.shape, &mut result.data),
             Step::Transposed(convolution) => convolution.run(sources[0], &epilogue, &mut result.data),
-            Step::Upsample | Step::Plain => {}
+            Step::Upsample | Step::Plain => unreachable!("computed above"),
         }
         result
     }

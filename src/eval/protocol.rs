@@ -16,7 +16,7 @@
 
 use super::{Window, average_to, luma, mae, psnr, ssim};
 use crate::model::Task;
-use crate::photo::{Photo, Pixels};
+use crate::photo::{Photo, Pixels, luma as grey};
 use crate::tensor::{FeatureMap, Shape};
 use serde::Serialize;
 use thiserror::Error;
@@ -136,14 +136,16 @@ fn rounded(map: &FeatureMap<f64>) -> FeatureMap<f64> {
     FeatureMap { shape: map.shape, data: map.data.iter().map(|value| (value * 255.0).round() / 255.0).collect() }
 }
 
-/// A photo's colours in 0..1.
+/// A photo's colours in 0..1, as they would be written: of a grey one three times its luma.
 pub fn rgb(photo: &Photo) -> FeatureMap<f64> {
-    fn flat<T: Copy + Into<f64>>(pixels: &[[T; 4]], top: f64) -> Vec<f64> {
-        pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b].map(|value| value.into() / top)).collect()
+    fn flat<T: Copy + Into<f64> + Into<u32> + TryFrom<u32>>(pixels: &[[T; 4]], top: f64, colour: bool) -> Vec<f64> {
+        let written = |pixel: [T; 4]| if colour { [pixel[0], pixel[1], pixel[2]] } else { [grey(pixel); 3] };
+        pixels.iter().flat_map(|&pixel| written(pixel).map(|value| Into::<f64>::into(value) / top)).collect()
     }
+    let colour = photo.layout.has_colour();
     let data = match &photo.pixels {
-        Pixels::Eight(pixels) => flat(pixels, 255.0),
-        Pixels::Sixteen(pixels) => flat(pixels, 65535.0),
+        Pixels::Eight(pixels) => flat(pixels, 255.0, colour),
+        Pixels::Sixteen(pixels) => flat(pixels, 65535.0, colour),
     };
     FeatureMap { shape: Shape::new(photo.height, photo.width, 3), data }
 }
@@ -151,6 +153,7 @@ pub fn rgb(photo: &Photo) -> FeatureMap<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::photo::Layout;
 
     #[test]
     fn the_release_averages_to_these_sizes() {
@@ -159,6 +162,15 @@ mod tests {
         assert_eq!(averaged_size([480, 640]), [256, 336]);
         assert_eq!(averaged_size([639, 1000]), [320, 512]);
         assert_eq!(averaged_size([70, 66]), [96, 96]);
+    }
+
+    #[test]
+    fn grey_is_judged_as_it_is_written() {
+        let pixels = Pixels::Eight(vec![[10, 20, 250, 255]; 6]);
+        let photo = |layout| Photo::new(3, 2, pixels.clone(), layout);
+        let written = photo(Layout::Grey).to_dynamic_image();
+        assert_eq!(rgb(&photo(Layout::Grey)), rgb(&Photo::from(written)));
+        assert_ne!(rgb(&photo(Layout::Grey)), rgb(&photo(Layout::Rgb)));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Compiled pipelines on disk, where the backend can (Vulkan): the next start of the program takes them from there.
 
-use super::preferences::keep;
+use super::preferences::{fingerprint, keep};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use wgpu::{Adapter, Device, Features, PipelineCache, PipelineCacheDescriptor};
 
 /// The driver's cache of one device, and its file.
@@ -10,8 +10,15 @@ pub(super) struct KeptPipelines {
     /// To be given when a pipeline is made.
     pub cache: PipelineCache,
     file: PathBuf,
-    /// Pipelines that the file is known to hold.
-    saved: AtomicUsize,
+    kept: Mutex<Kept>,
+}
+
+/// What the file is known to hold.
+struct Kept {
+    /// So many of this start's pipelines.
+    pipelines: usize,
+    /// The fingerprint of its bytes.
+    bytes: Option<u64>,
 }
 
 impl KeptPipelines {
@@ -26,16 +33,23 @@ impl KeptPipelines {
         // SAFETY: the file is one that `save` wrote: it lies in the user's own cache folder, is renamed into its place
         // whole, and wgpu checks its header against this adapter, driver and its own version before the driver sees it.
         let cache = unsafe { device.create_pipeline_cache(&descriptor) };
-        Some(Self { cache, file, saved: AtomicUsize::new(0) })
+        let kept = Kept { pipelines: 0, bytes: data.map(fingerprint) };
+        Some(Self { cache, file, kept: Mutex::new(kept) })
     }
 
-    /// Writes the file if there are more pipelines than when it was last written.
+    /// Writes the file if there are more pipelines than when it was last written, and they are news to it.
     pub fn save(&self, pipelines: usize) -> Result<(), String> {
-        if self.saved.swap(pipelines, Ordering::Relaxed) >= pipelines {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.pipelines >= pipelines {
             return Ok(());
         }
         let Some(data) = self.cache.get_data() else { return Ok(()) };
-        keep(&self.file, &data)
-            .map_err(|error| format!("{}: {error}; pipelines will be made again next time", self.file.display()))
+        let bytes = Some(fingerprint(data.iter().copied()));
+        if kept.bytes != bytes {
+            keep(&self.file, &data)
+                .map_err(|error| format!("{}: {error}; pipelines will be made again next time", self.file.display()))?;
+        }
+        *kept = Kept { pipelines, bytes };
+        Ok(())
     }
 }

@@ -138,7 +138,7 @@ pub fn kind(conv: &Conv2d) -> Option<Kind> {
 
 /// One dispatch, for a target with matrices.
 pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
-    let Some(kind) = kind(conv) else { return super::conv2d::lower(lowering, node, conv) };
+    let kind = kind(conv).unwrap_or_else(|| unreachable!("chosen for what it computes"));
     let (side, columns) = matrices(lowering, node);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, side, columns);
     let transform = WeightTransform { name: format!("matrices {side} {columns}"), pack: &pack, integers: None };

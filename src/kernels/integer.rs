@@ -45,7 +45,7 @@ pub(super) fn split(packed: Operand, count: usize) -> [Operand; 2] {
                 Operand::Constant { offset: offset + before, size: size.saturating_sub(before) },
             ]
         }
-        Operand::Buffer(_) => [packed; 2],
+        Operand::Buffer(_) => unreachable!("weights are constants"),
     }
 }
 

@@ -1,7 +1,12 @@
 //! Floor 3: one file for each WGSL file of the same name: bindings, variants, workgroup geometry, cost.
 //!
 //! Adding a kernel: `shaders/X.wgsl`, `src/kernels/X.rs` with a `lower` that records its steps and a `variants` that
-//! lists all its forms, its twin in `src/reference/`, and its name in the list below.
+//! lists all its forms, and its name in the list below: then it is validated and translated for every backend.
+//!
+//! A further kernel for convolutions is chosen, tuned, checked on each device and tested on random shapes once
+//! `compile::choose` has its name, what it computes (`candidates`) and when it is likely the fastest (`heuristic`), and
+//! `compile::lower` its `lower`. A kernel for a new op needs the op (`graph::Op`, its shape in `graph::infer`), its twin in
+//! `src/reference/`, its arm in `compile::lower`, and a random case in `verify::random`.
 
 mod constants;
 mod integer;
@@ -38,7 +43,7 @@ pub struct Kernel {
 }
 
 kernels! {
-    /// Every kernel: its name, its source, and all its variants for a storage of half-precision values.
+    /// Every kernel: its name, its source, and all its variants.
     KERNELS:
     avg_pool
     box_mean

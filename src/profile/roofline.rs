@@ -1,13 +1,13 @@
 //! What a device does at best, measured on it: a copy in its memory, and multiply-adds in its registers. Tensor cores are
 //! not measured: a kernel that uses them may come out above the ceiling.
 
-use crate::gpu::Gpu;
+use crate::gpu::{Buffer, Gpu};
 use crate::kernels::{probe_copy, probe_fma};
 use crate::run::{RunError, timed};
 use serde::Serialize;
 use std::sync::Arc;
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
-use wgpu::{BindGroup, BindGroupDescriptor, BindGroupEntry, Buffer, BufferDescriptor, BufferUsages, ComputePipeline};
+use wgpu::{BindGroup, BindGroupDescriptor, BindGroupEntry, BufferUsages, ComputePipeline};
 
 /// A device's ceiling and slope.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -56,7 +56,7 @@ fn copy(gpu: &Gpu) -> Result<f64, RunError> {
     let wanted = if gpu.software { COPY_BYTES_SOFTWARE } else { COPY_BYTES };
     let bytes = wanted.min(gpu.limits.max_storage_buffer_binding_size).min(gpu.limits.max_buffer_size) / 16 * 16;
     let (params, workgroups) = probe_copy::geometry(bytes / 16, gpu.limits.max_compute_workgroups_per_dimension);
-    let [from, to] = ["from", "to"].map(|label| storage(gpu, label, bytes));
+    let [from, to] = [storage(gpu, "from", bytes)?, storage(gpu, "to", bytes)?];
     let probe = Probe::new(gpu, &probe_copy::variant(), &params, &[&from, &to])?;
     Ok(2.0 * bytes as f64 / probe.fastest(gpu, workgroups)?)
 }
@@ -64,7 +64,7 @@ fn copy(gpu: &Gpu) -> Result<f64, RunError> {
 fn multiply_adds(gpu: &Gpu, half: bool) -> Result<f64, RunError> {
     let most = gpu.limits.max_compute_workgroups_per_dimension;
     let workgroups = if gpu.software { WORKGROUPS_SOFTWARE } else { WORKGROUPS }.min(most);
-    let result = storage(gpu, "sums", probe_fma::bytes(workgroups));
+    let result = storage(gpu, "sums", probe_fma::bytes(workgroups))?;
     let mut rounds = 16;
     loop {
         let probe = Probe::new(gpu, &probe_fma::variant(half), &probe_fma::params(workgroups, rounds), &[&result])?;
@@ -83,7 +83,12 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(gpu: &Gpu, variant: &crate::gpu::Variant, params: &[u8], buffers: &[&Buffer]) -> Result<Self, RunError> {
+    fn new(
+        gpu: &Gpu,
+        variant: &crate::gpu::Variant,
+        params: &[u8],
+        buffers: &[&wgpu::Buffer],
+    ) -> Result<Self, RunError> {
         let pipeline = gpu.pipeline(variant)?;
         let contents = BufferInitDescriptor { label: Some("params"), contents: params, usage: BufferUsages::UNIFORM };
         let params = gpu.device.create_buffer_init(&contents);
@@ -110,7 +115,6 @@ impl Probe {
     }
 }
 
-fn storage(gpu: &Gpu, label: &str, size: u64) -> Buffer {
-    let usage = BufferUsages::STORAGE;
-    gpu.device.create_buffer(&BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+fn storage(gpu: &Gpu, label: &str, bytes: u64) -> Result<Buffer, RunError> {
+    Ok(gpu.allocate(label, bytes, BufferUsages::STORAGE)?)
 }

@@ -42,6 +42,9 @@ impl Restorer {
         adjustments: &Adjustments,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Photo, RestoreError> {
+        if photo.width == 0 || photo.height == 0 {
+            return Err(RestoreError::Empty);
+        }
         let space = photo.colour_space();
         let plain = space.is_none() && *adjustments == Adjustments::default() && !photo.pixels.has_transparent();
         if plain {

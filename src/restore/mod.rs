@@ -42,6 +42,9 @@ pub enum RestoreError {
     /// A pass broke the graph.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// A picture of no width or height.
+    #[error("the picture has no pixels")]
+    Empty,
     /// The CPU executor has too little memory for a picture.
     #[error(
         "the CPU executor takes about {needed} for this picture, and {limit}; use a smaller picture, or a device \

@@ -2,7 +2,7 @@
 
 use super::spill::Spilled;
 use super::{RunError, Session};
-use crate::compile::{BandPlan, Segment, Stage, is_statistic};
+use crate::compile::{BandPlan, PlanError, Segment, Stage, is_statistic};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, NodeId, Op};
 use crate::reference;
@@ -126,7 +126,10 @@ impl Bands {
 fn on_host(graph: &Graph, id: NodeId, maps: &Maps) -> Result<Spilled, RunError> {
     let node = graph.node(id);
     let mut result = Spilled::zeros(node.shape, node.element)?;
-    let Some(map) = node.inputs.first().and_then(|input| maps[input.0].as_ref()) else { return Ok(result) };
+    let Some(map) = node.inputs.first().and_then(|input| maps[input.0].as_ref()) else {
+        // The picture itself is not kept, only its rows as they are asked for.
+        return Err(PlanError::Bands { node: node.name.clone(), op: node.op.kind() }.into());
+    };
     let shape = map.shape();
     let at_once = match node.op {
         Op::Moments | Op::GlobalMean | Op::BoxMean { .. } | Op::LowBand { .. } => {
@@ -146,7 +149,7 @@ fn alone(graph: &Graph, id: NodeId, input: FeatureMap<f32>) -> Result<FeatureMap
     let node = graph.node(id);
     let mut single = Graph { weights: graph.weights.clone(), ..Graph::default() };
     let x = single.input("input", input.shape, true);
-    let made = single.push(node.name.clone(), node.op.clone(), &[x]).map_err(crate::compile::PlanError::Graph)?;
+    let made = single.push(node.name.clone(), node.op.clone(), &[x]).map_err(PlanError::Graph)?;
     single.output("output", made, false);
     // The input has the shape that the graph was just built for.
     let mut results = reference::execute(&single, &[input]).unwrap_or_else(|error| unreachable!("{error}"));

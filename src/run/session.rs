@@ -44,7 +44,9 @@ impl RunError {
     pub fn is_for_want_of_room(&self) -> bool {
         let plan = matches!(
             self,
-            RunError::Plan(PlanError::Binding { .. } | PlanError::Arena { .. } | PlanError::Budget { .. })
+            RunError::Plan(
+                PlanError::Binding { .. } | PlanError::Arena { .. } | PlanError::Budget { .. } | PlanError::Rows
+            )
         );
         plan || matches!(self, RunError::Gpu(GpuError::Memory { .. }))
     }
@@ -72,6 +74,9 @@ pub struct Session {
     _bound: [Buffer; 2],
     dispatches: Vec<Dispatch>,
 }
+
+/// Bytes of four words.
+const VEC4: u64 = 16;
 
 /// Work after which a submission ends: a fraction of a second even on a slow GPU, so that no watchdog fires.
 const FLOPS_A_SUBMISSION: u64 = 50_000_000_000;
@@ -157,9 +162,10 @@ impl Session {
         for (index, port) in self.plan.inputs.iter().enumerate() {
             let bytes = inputs.get(index).copied().unwrap_or_default();
             let range = self.plan.range(port.buffer);
+            let (name, expected) = (port.name.clone(), range.end - range.start);
             // Buffers are at least a vec4 long; a smaller map leaves their end alone.
-            if bytes.len() as u64 > range.end - range.start || bytes.is_empty() {
-                let (name, expected) = (port.name.clone(), range.end - range.start);
+            let whole = if bytes.is_empty() { 0 } else { (bytes.len() as u64).max(VEC4) };
+            if whole != expected {
                 return Err(RunError::Input { name, expected, found: bytes.len() as u64 });
             }
             writes.push((&self.arena, range.start, bytes));

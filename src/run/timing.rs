@@ -5,8 +5,8 @@ use crate::gpu::Gpu;
 use std::ops::Range;
 use std::time::Instant;
 use wgpu::{
-    BufferDescriptor, BufferUsages, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor,
-    ComputePassTimestampWrites, QUERY_SIZE, QuerySetDescriptor, QueryType,
+    BufferUsages, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, ComputePassTimestampWrites, QUERY_SIZE,
+    QuerySetDescriptor, QueryType,
 };
 
 /// When a pass ran, in nanoseconds from the first one's beginning.
@@ -60,16 +60,8 @@ fn portion_ticks(
     let queries =
         gpu.device.create_query_set(&QuerySetDescriptor { label: Some("timestamps"), ty: QueryType::Timestamp, count });
     let bytes = u64::from(count) * u64::from(QUERY_SIZE);
-    let buffer = |label, usage| {
-        gpu.device.create_buffer(&BufferDescriptor {
-            label: Some(label),
-            size: bytes,
-            usage,
-            mapped_at_creation: false,
-        })
-    };
-    let resolved = buffer("timestamps", BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC);
-    let staging = buffer("timestamps for the host", BufferUsages::MAP_READ | BufferUsages::COPY_DST);
+    let resolved = gpu.allocate("timestamps", bytes, BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC)?;
+    let staging = gpu.allocate("timestamps for the host", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
     let mut encoder = gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some("timed") });
     for (at, index) in portion.enumerate() {
         let writes = ComputePassTimestampWrites {
