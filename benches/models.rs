@@ -6,10 +6,10 @@ use irnext::cpu::Program;
 use irnext::gpu::{Gpu, adapters};
 use irnext::graph::Graph;
 use irnext::kernels::shaders;
+use irnext::model::random_model;
 use irnext::model::{Activation, Config, MeanKind};
 use irnext::run::TensorSession;
 use irnext::tensor::{Element, FeatureMap};
-use irnext::verify::random::random_model;
 use std::sync::Arc;
 
 fn main() {

@@ -4,9 +4,9 @@ use irnext::compile::{Choice, Reason, assign_elements, block, check_key, choose,
 use irnext::gpu::{Matrices, Preferences};
 use irnext::graph::NodeId;
 use irnext::kernels::Target;
+use irnext::model::random_model;
 use irnext::model::{Activation, Config, MeanKind};
 use irnext::tensor::Element;
-use irnext::verify::random::random_model;
 
 /// A kernel that disagrees with the plain one is never chosen, and its successor is.
 #[test]

@@ -6,13 +6,13 @@ mod common;
 use common::devices;
 use irnext::compile;
 use irnext::kernels::Target;
+use irnext::model::random_model;
 use irnext::model::{Activation, Config, MeanKind, Model};
 use irnext::reference;
 use irnext::run::{TensorSession, target};
 use irnext::tensor::file::TensorFile;
 use irnext::tensor::{Element, FeatureMap, Shape};
 use irnext::verify::Error;
-use irnext::verify::random::random_model;
 use std::path::Path;
 
 const MODELS: [(&str, Activation, MeanKind); 5] = [

@@ -3,11 +3,11 @@
 mod common;
 
 use irnext::compile::optimise;
+use irnext::model::random_model;
 use irnext::model::{Activation, Config, MeanKind};
 use irnext::profile::{Profile, Roofline, html, trace};
 use irnext::run::TensorSession;
 use irnext::tensor::{Element, FeatureMap};
-use irnext::verify::random::random_model;
 
 #[test]
 fn a_profile_accounts_for_every_dispatch() {

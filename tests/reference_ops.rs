@@ -253,6 +253,72 @@ proptest! {
     }
 
     #[test]
+    fn normalisations_and_activations((h, w, c) in (1_usize..12, 1_usize..12, 1_usize..6), groups in 1_usize..4, seed: u64) {
+        // Variances are random too, −1 to 1.
+        let eps = 2.0;
+        let normal = |x: f64, mean: f64, variance: f64, weight: f64, bias: f64| {
+            (x - mean) / (variance + eps).sqrt() * weight + bias
+        };
+        let mut bench = Bench::new(seed);
+        let node = bench.input(h, w, c);
+        let parameters = [bench.weight(&[c]), bench.weight(&[c]), bench.weight(&[c]), bench.weight(&[c])];
+        bench.check(Op::BatchNorm { parameters, eps }, &[node], |bench, y, x, c| {
+            let [weight, bias, mean, variance] = parameters.map(|id| bench.of(id, c));
+            normal(bench.inputs[0].pixel(y, x)[c], mean, variance, weight, bias)
+        });
+
+        let mut bench = Bench::new(seed);
+        let node = bench.input(h, w, c);
+        bench.check(Op::Moments, &[node], |bench, _, moment, channel| {
+            let mean = |of: &dyn Fn(f64) -> f64| {
+                let values = bench.inputs[0].data.iter().skip(channel).step_by(c);
+                values.map(|&x| of(x)).sum::<f64>() / (h * w) as f64
+            };
+            let average = mean(&|x| x);
+            if moment == 0 { average } else { mean(&|x| (x - average).powi(2)) }
+        });
+
+        let mut bench = Bench::new(seed);
+        let nodes = [bench.input(h, w, c), bench.input(1, 2, c)];
+        let (weight, bias) = (bench.weight(&[c]), bench.weight(&[c]));
+        bench.check(Op::Normalise { weight, bias, eps }, &nodes, |bench, y, x, c| {
+            let [map, moments] = &bench.inputs[..] else { unreachable!() };
+            let (mean, variance) = (moments.pixel(0, 0)[c], moments.pixel(0, 1)[c]);
+            normal(map.pixel(y, x)[c], mean, variance, bench.of(weight, c), bench.of(bias, c))
+        });
+
+        let mut bench = Bench::new(seed);
+        let node = bench.input(h, w, c);
+        // The normal distribution by Simpson's rule.
+        let below = |x: f64| {
+            const STEPS: u32 = 200;
+            let density = |at: f64| (-at * at / 2.0).exp() / TAU.sqrt();
+            let weight = |k: u32| if k == 0 || k == STEPS { 1.0 } else { f64::from(2 + 2 * (k % 2)) };
+            let step = x / f64::from(STEPS);
+            0.5 + (0..=STEPS).map(|k| weight(k) * density(f64::from(k) * step)).sum::<f64>() * step / 3.0
+        };
+        bench.check(Op::Gelu, &[node], |bench, y, x, c| {
+            let x = bench.inputs[0].pixel(y, x)[c];
+            x * below(x)
+        });
+
+        for activation in [Activation::Tanh, Activation::Softmax, Activation::SoftmaxTanh] {
+            let mut bench = Bench::new(seed);
+            let node = bench.input(1, 1, 9 * groups);
+            let op = Op::TapActivation { groups, channels: c * groups, activation };
+            bench.check(op, &[node], |bench, _, tap, channel| {
+                let z = |tap: usize| bench.inputs[0].data[channel / c * 9 + tap];
+                let softmax = z(tap).exp() / (0..9).map(|tap| z(tap).exp()).sum::<f64>();
+                match activation {
+                    Activation::Tanh => z(tap).tanh(),
+                    Activation::Softmax => softmax,
+                    Activation::SoftmaxTanh => softmax * z(tap).tanh(),
+                }
+            });
+        }
+    }
+
+    #[test]
     fn the_rest((h, w) in (1_usize..20, 1_usize..20), (a, b) in (1_usize..6, 1_usize..6), size in 1_usize..9, pads in prop::array::uniform4(-3_isize..40), seed: u64) {
         let mut bench = Bench::new(seed);
         let nodes = [bench.input(h, w, a), bench.input(h, w, b)];

@@ -9,10 +9,10 @@ use irnext::compile::{CHOICES, alone, assign_elements, candidates, check_key, ke
 use irnext::gpu::{Gpu, Preferences, adapters};
 use irnext::graph::NodeId;
 use irnext::kernels::shaders;
+use irnext::model::random_model;
 use irnext::model::{Activation, Config, MeanKind};
 use irnext::run::{Verdict, target, tune, verdict};
 use irnext::tensor::Element;
-use irnext::verify::random::random_model;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -112,8 +112,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     for (index, &[height, width]) in arguments.sizes.iter().enumerate() {
         let [height, width] = padded_size(height, width);
-        let mut graph = model.graph(height, width)?;
-        graph.outputs.retain(|output| output.name == "full");
+        let graph = model.picture_graph(height, width)?;
         let graph = optimise(&graph)?;
         let flops = 2 * graph.multiply_adds();
         let times = match &executor {

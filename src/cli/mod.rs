@@ -27,7 +27,7 @@ mod video;
 mod written;
 mod wrong;
 
-use crate::gpu::AdapterChoice;
+use crate::gpu::{AdapterChoice, adapters};
 use crate::graph::Graph;
 use crate::model::{Activation, MeanKind, Model, Quality, Task};
 use crate::restore::{Executor, Options};
@@ -196,6 +196,15 @@ impl DeviceArguments {
             memory: self.memory,
             tune: !self.no_tune,
         }
+    }
+
+    /// Where a driver is what a command is about: a software one rather than none.
+    fn driver_options(&self) -> Options {
+        let mut options = self.options();
+        if options.device == AdapterChoice::Auto && !adapters().is_empty() {
+            options.device = AdapterChoice::Index(0);
+        }
+        options
     }
 }
 

@@ -7,10 +7,9 @@ use super::written::{not_over, not_there};
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_count, parse_size};
 use crate::compile::optimise;
-use crate::gpu::{AdapterChoice, adapters};
 use crate::photo::{same_file, write_atomic, write_new};
 use crate::profile::{Group, Profile, Roofline, html, trace};
-use crate::restore::{Executor, Options, padded_size};
+use crate::restore::{Executor, padded_size};
 use crate::run::{TensorSession, prepare};
 use crate::tensor::{Element, FeatureMap};
 use clap::Args;
@@ -59,11 +58,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut options: Options = arguments.device.options();
-    // A driver is what is to be profiled: a software one rather than none.
-    if options.device == AdapterChoice::Auto && !adapters().is_empty() {
-        options.device = AdapterChoice::Index(0);
-    }
+    let options = arguments.device.driver_options();
     let executor = Executor::open(&options)?;
     let Executor::Gpu(gpu) = &executor else {
         return Err("profile times a device's dispatches, and the CPU executor has none: `irnext devices` lists what \
@@ -81,8 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let model = arguments.network.model()?;
     let size = padded_size(arguments.size[0], arguments.size[1]);
-    let mut graph = model.graph(size[0], size[1])?;
-    graph.outputs.retain(|output| output.name == "full");
+    let graph = model.picture_graph(size[0], size[1])?;
     let fused = optimise(&graph)?;
     for warning in prepare(gpu, &fused, options.precision, None)? {
         say!("irnext: {warning}");

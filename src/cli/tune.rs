@@ -6,11 +6,11 @@ use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::{DeviceArguments, Failure, explain, seconds};
 use crate::compile::{CHOICES, check_key, optimise};
-use crate::gpu::{AdapterChoice, Preferences, adapters};
+use crate::gpu::Preferences;
 use crate::model::{Activation, MeanKind};
 use crate::reference;
-use crate::restore::{Executor, Options, padded_size};
-use crate::run::{RunError, WARMING, by, inputs, kinds, least_time, prepare, sample, target};
+use crate::restore::{Executor, padded_size};
+use crate::run::{RunError, WARMING, check_inputs, kinds, least_time, prepare, sample, session_by_kernel, target};
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::Error;
 use clap::Args;
@@ -65,10 +65,7 @@ struct Row {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // More blocks are more of the same.
     let model = random(arguments.width, 2, Activation::Tanh, MeanKind::Global)?;
-    let mut options: Options = arguments.device.options();
-    if options.device == AdapterChoice::Auto && !adapters().is_empty() {
-        options.device = AdapterChoice::Index(0);
-    }
+    let options = arguments.device.driver_options();
     let budget = seconds(arguments.seconds)?;
     let executor = Executor::open(&options)?;
     explain(&executor);
@@ -94,7 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         // The reference takes minutes for a large map.
         let judged = sample(&graph, precision, kind, JUDGED_PIXELS)?;
         let timed = sample(&graph, precision, kind, usize::MAX)?;
-        let (inputs, filling) = (inputs(&judged), inputs(&timed));
+        let (inputs, filling) = (check_inputs(&judged), check_inputs(&timed));
         let exact: Vec<FeatureMap<f64>> = inputs.iter().map(FeatureMap::cast).collect();
         let truth = reference::execute(&judged, &exact)?.swap_remove(0);
         let flops = 2 * timed.multiply_adds();
@@ -103,8 +100,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             |kernel: &&&str| arguments.kernels.is_empty() || arguments.kernels.iter().any(|name| name == *kernel);
         for kernel in kind.candidates.iter().filter(wanted) {
             let measured = || {
-                let result = by(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
-                let session = by(gpu, &timed, precision, kernel)?;
+                let result = session_by_kernel(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
+                let session = session_by_kernel(gpu, &timed, precision, kernel)?;
                 // Zeros would be multiplied faster than a picture.
                 session.run(&filling)?;
                 Ok((result, least_time(&session, WARMING, budget)?.as_secs_f64()))

@@ -3,8 +3,7 @@
 
 use super::output::{self, print_line, say};
 use super::{DeviceArguments, Failure, explain};
-use crate::gpu::{AdapterChoice, adapters};
-use crate::restore::{Executor, Options};
+use crate::restore::Executor;
 use crate::tensor::Element;
 use crate::tensor::file::TensorFile;
 use crate::verify::{Report, golden, golden_case, random_cases, refused_case};
@@ -36,11 +35,7 @@ pub(super) struct Arguments {
 const SEEDS: u64 = 6;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut options: Options = arguments.device.options();
-    // A driver is what is to be verified: a software one rather than none.
-    if options.device == AdapterChoice::Auto && !adapters().is_empty() {
-        options.device = AdapterChoice::Index(0);
-    }
+    let options = arguments.device.driver_options();
     let executor = Executor::open(&options)?;
     explain(&executor);
     let mut reports = random_cases(&executor, options.precision, SEEDS);

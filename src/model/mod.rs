@@ -3,9 +3,11 @@
 pub mod checkpoint;
 pub mod config;
 pub mod network;
+mod random;
 mod shipped;
 
 pub use config::{Activation, Config, MeanKind};
+pub use random::random_model;
 pub use shipped::{Quality, Shipped, Task, shipped};
 
 use crate::graph::Graph;
@@ -151,5 +153,15 @@ impl Model {
     /// When a side is not a multiple of 32, or less than 64.
     pub fn graph(&self, height: usize, width: usize) -> Result<Graph, BuildError> {
         network::build(&self.config, &self.weights, height, width)
+    }
+
+    /// As [`Model::graph`], without the outputs at quarter and half size, which only training needs.
+    ///
+    /// # Errors
+    /// As [`Model::graph`].
+    pub fn picture_graph(&self, height: usize, width: usize) -> Result<Graph, BuildError> {
+        let mut graph = self.graph(height, width)?;
+        graph.outputs.retain(|output| output.name == "full");
+        Ok(graph)
     }
 }

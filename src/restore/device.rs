@@ -271,9 +271,7 @@ impl Restorer {
     /// The network for a frame, padded as the paper's evaluation does, without the two smaller outputs.
     pub(super) fn graph(&self, frame: Frame) -> Result<Graph, RestoreError> {
         let [height, width] = super::padded_size(frame.height, frame.width);
-        let mut graph = self.model.graph(height, width)?;
-        graph.outputs.retain(|output| output.name == "full");
-        Ok(crate::compile::optimise(&graph)?)
+        Ok(crate::compile::optimise(&self.model.picture_graph(height, width)?)?)
     }
 }
 

@@ -11,8 +11,8 @@ mod tune;
 
 pub use bands::{Bands, Sink, Source};
 pub use flight::Flight;
-pub use self_check::{Verdict, inputs, verdict};
+pub use self_check::{Verdict, check_inputs, verdict};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};
-pub use tune::{Kind, WARMING, by, explain, kinds, least_time, prepare, sample, tune};
+pub use tune::{Kind, WARMING, explain, kinds, least_time, prepare, sample, session_by_kernel, tune};

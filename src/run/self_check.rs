@@ -1,6 +1,6 @@
 //! Whether a kernel agrees with the plain one on this device, by small graphs that reach what it does in its several forms.
 
-use super::tune::{by, kinds};
+use super::tune::{kinds, session_by_kernel};
 use super::{RunError, TensorSession, target};
 use crate::compile::{CHOICES, PlanError};
 use crate::gpu::{Gpu, GpuError};
@@ -38,8 +38,8 @@ pub fn verdict(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: bool)
     }
     let mut verdict = Verdict::Agrees;
     for graph in graphs.iter().take(if thorough { graphs.len() } else { 1 }) {
-        let inputs = inputs(graph);
-        let found = match by(gpu, graph, precision, kernel).and_then(|session| session.run(&inputs)) {
+        let inputs = check_inputs(graph);
+        let found = match session_by_kernel(gpu, graph, precision, kernel).and_then(|session| session.run(&inputs)) {
             Err(RunError::Gpu(GpuError::Shader(error))) if gpu.has_embedded_shaders() => {
                 // Unless the device is at fault.
                 gpu.check()?;
@@ -181,7 +181,7 @@ fn noise(count: usize, seed: u64) -> impl Iterator<Item = f32> {
 }
 
 /// What goes into a graph, the same each time.
-pub fn inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
+pub fn check_inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
     let shapes = graph.inputs().map(|id| graph.node(id).shape);
     shapes.map(|shape| FeatureMap { shape, data: noise(shape.values(), 2).collect() }).collect()
 }

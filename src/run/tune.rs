@@ -80,7 +80,12 @@ pub fn sample(graph: &Graph, precision: Element, kind: &Kind, most_pixels: usize
 ///
 /// # Errors
 /// When the device refuses or fails.
-pub fn by(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, kernel: &'static str) -> Result<TensorSession, RunError> {
+pub fn session_by_kernel(
+    gpu: &Arc<Gpu>,
+    graph: &Graph,
+    precision: Element,
+    kernel: &'static str,
+) -> Result<TensorSession, RunError> {
     TensorSession::with_target(gpu, graph, precision, Target { prefer: Some(kernel), ..target(gpu, false) })
 }
 
@@ -233,7 +238,8 @@ pub fn tune(
             if known.demoted(&check_key(kernel, precision)) {
                 continue;
             }
-            let timed = by(gpu, &sample, precision, kernel).and_then(|session| least_time(&session, warming, portion));
+            let timed = session_by_kernel(gpu, &sample, precision, kernel)
+                .and_then(|session| least_time(&session, warming, portion));
             if timed.is_ok() {
                 // The rests from here on are short ones, and of all that is open some is to be timed.
                 warming = Duration::ZERO;
