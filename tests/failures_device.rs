@@ -80,7 +80,7 @@ fn inputs_of_another_size_are_refused() {
     let session = TensorSession::new(&fresh(), &graph, Element::F16, false).expect("records");
     let bytes = 64 * 64 * 4 * 4;
     for wrong in [0, 4, bytes - 16, bytes + 16] {
-        let error = session.session().run(&[&vec![0; wrong]]).err().expect("is refused").to_string();
+        let error = session.session().run(&[&vec![0; wrong]]).expect_err("is refused").to_string();
         assert!(error.contains(&format!("takes {bytes} bytes, but {wrong}")), "{error}");
     }
     assert!(session.session().run(&[&vec![0; bytes]]).is_ok());
