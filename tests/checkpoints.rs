@@ -30,6 +30,7 @@ fn every_way_to_write_them_gives_the_same_tensors() {
         ("forms", "forms.expected.safetensors", 7),
         ("resume", "resume.expected.safetensors", 3),
         ("averaged", "averaged.expected.safetensors", 9),
+        ("choice", "choice.expected.safetensors", 4),
     ] {
         let expected = read(&folder.join(expected)).expect("reads").tensors;
         let mut found = 0;
@@ -46,6 +47,10 @@ fn every_way_to_write_them_gives_the_same_tensors() {
     }
     let chosen = read(&folder.join("averaged.pt")).expect("reads").chosen.expect("one of two");
     assert_eq!((chosen.under.as_str(), chosen.others.as_slice()), ("ema.state_dict", &["model".to_owned()][..]));
+    let several = read(&folder.join("several.pt")).expect_err("is refused").to_string();
+    assert!(several.contains("`first`, `second`"), "{several}");
+    // Of which copies would be more than any memory.
+    assert!(read(&folder.join("over_and_over.pt")).is_err());
     let big_endian = read(&folder.join("big_endian.pt")).expect("reads").tensors;
     let expected = read(&folder.join("forms.expected.safetensors")).expect("reads").tensors;
     assert_eq!(big_endian["f32"], expected["f32"]);

@@ -75,6 +75,12 @@ pub enum CheckpointErrorKind {
         /// What lies there instead.
         found: &'static str,
     },
+    /// Several networks, and nothing tells which is meant.
+    #[error("it holds several networks, under {}; save the one that is meant alone", list(keys))]
+    Several {
+        /// The keys that lead to them.
+        keys: Vec<String>,
+    },
     /// A dict without one tensor.
     #[error("expected a dict of tensors, but it holds none")]
     NoTensors,
@@ -86,6 +92,12 @@ pub enum CheckpointErrorKind {
         /// What is wrong with it.
         problem: Box<TensorProblem>,
     },
+}
+
+/// The first few of many.
+fn list(keys: &[String]) -> String {
+    let few: Vec<String> = keys.iter().take(4).map(|key| format!("`{key}`")).collect();
+    few.join(", ")
 }
 
 /// What is wrong with one tensor of a checkpoint.

@@ -1,13 +1,14 @@
 //! Checkpoint readers: PyTorch's zip, PyTorch's legacy stream and safetensors, told apart by content, not by name.
 //!
 //! A checkpoint may come from anywhere, so it is read as data only: the pickle inside is walked, never run
-//! (`unpickle`), whatever it names must be on a short list (`globals`), and nothing is allocated on the word of a
-//! size that the file's own length does not bear out (`storage`).
+//! (`unpickle`), whatever it names must be on a short list (`globals`), the weights are looked for within bounds (`search`),
+//! and nothing is allocated on the word of a size that the file's own length does not bear out (`storage`).
 
 mod error;
 mod globals;
 mod pickle;
 mod rebuild;
+mod search;
 mod storage;
 mod torch_legacy;
 mod torch_zip;

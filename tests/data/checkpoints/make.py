@@ -83,5 +83,24 @@ torch.save({"epoch": 1, "mean": 0.5, "out": pathlib.PurePosixPath("runs"), "on":
 torch.save({"checkpoint": {"state": {"model": ahead("module.")}, "epoch": 1}}, path("averaged.deep.pt"))
 torch.save(dict(named, epoch=3, best=31.5), path("averaged.numbered.pt"))
 
+# Several networks, of which the doubled one is meant; and two that nothing tells apart.
+twice = {k: 2 * v for k, v in named.items()}
+save_file({k: v.contiguous() for k, v in twice.items()}, path("choice.expected.safetensors"))
+torch.save({"optimizer": {"exp_avg_sq": named}, "trainer": {"netG": twice}}, path("choice.optimizer.pt"))
+torch.save({"last": named, "netG_ema": twice}, path("choice.average.pt"))
+torch.save({"backup": named, "model": dict(named, cfg="x"), "ema": dict(twice, decay=0.999)}, path("choice.noted.pt"))
+torch.save({"backup": named, "model": dict(twice, cfg="x")}, path("choice.listed.pt"))
+torch.save({"first": named, "second": twice}, path("several.pt"))
+
+# A small file that has one dict of many items many times over, each time as a dict of its own.
+text = lambda s: b"X" + len(s).to_bytes(4, "little") + s
+many, times = 20_000, 20_000
+pickle = b"\x80\x02}(" + text(b"a") + b"}q\x01(" + many * b"K\x01K\x02" + b"u" + text(b"b") + b"}("
+pickle += text(b"0") + b"ccollections\nOrderedDict\nq\x02h\x01\x85q\x03R"
+pickle += b"".join(text(b"%d" % i) + b"h\x02h\x03R" for i in range(1, times)) + b"uu."
+with zipfile.ZipFile(path("over_and_over.pt"), "w", zipfile.ZIP_DEFLATED) as new:
+    new.writestr("archive/data.pkl", pickle)
+    new.writestr("archive/version", "3\n")
+
 # A view of the negatives of what it stores.
 torch.save({"negative": torch._neg_view(base)}, path("negative.pt"))
