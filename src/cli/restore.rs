@@ -269,16 +269,29 @@ impl Arguments {
         let comparison = job.comparison.as_ref().zip(comparison.as_ref());
         let comparison = comparison.map(|(path, photo)| encode(photo).map(|bytes| (path, bytes))).transpose()?;
         let _whole = interrupt::writing();
-        let mut staged = vec![];
-        if let Some((path, bytes)) = comparison {
-            staged.extend(self.staged(path, &bytes)?);
-        }
-        match &job.output {
-            Output::Path(path) => staged.extend(self.staged(path, &bytes)?),
-            Output::Stdout => output::bytes(&bytes)?,
+        let comparison = match &comparison {
+            Some((path, bytes)) => self.staged(path, bytes)?.map(|staged| (*path, staged)),
+            None => None,
+        };
+        let picture = match &job.output {
+            Output::Path(path) => self.staged(path, &bytes)?,
+            Output::Stdout => {
+                output::bytes(&bytes)?;
+                None
+            }
+        };
+        let mut made = None;
+        if let Some((path, staged)) = comparison {
+            let there = path.symlink_metadata().is_ok();
+            staged.keep()?;
+            made = Some(path).filter(|_| !there);
         }
         // The picture last: where it is there, all is.
-        staged.into_iter().try_for_each(Staged::keep)?;
+        if let Err(error) = picture.map_or(Ok(()), Staged::keep) {
+            // Something has appeared under its name; that is what is told.
+            made.map(std::fs::remove_file);
+            return Err(error.into());
+        }
         done.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }

@@ -122,21 +122,13 @@ impl Staged {
     }
 }
 
-/// The place that a path leads to, through links, also where the last one leads to nothing yet.
+/// The place that a path leads to, through links. One that leads to nothing is an error: renaming would replace it, and what
+/// else leads there couldn't be known before it is there.
 fn through_links(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
-    const MOST: usize = 40;
-    let mut path = path.to_owned();
-    for _ in 0..MOST {
-        if let Ok(whole) = fs::canonicalize(&path) {
-            return Ok(whole);
-        }
-        match fs::read_link(&path) {
-            Ok(next) => path = folder_of(&path).join(next),
-            Err(_) => return Ok(path),
-        }
+    match fs::canonicalize(path) {
+        Err(_) if path.symlink_metadata().is_ok() => Err(io::Error::other("a link of this name leads to nothing")),
+        whole => Ok(whole.unwrap_or_else(|_| path.to_owned())),
     }
-    Err(io::Error::other("links lead round in a circle"))
 }
 
 /// The folder that a file lies in.
