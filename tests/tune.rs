@@ -143,6 +143,29 @@ fn tuning_passes_over_a_demoted_kernel() {
     assert!(!known.fastest.is_empty() && !known.fastest.values().any(|taken| taken == kernel), "{kernel}: {known:?}");
 }
 
+/// Nor is one that is seen to be wrong.
+#[test]
+fn tuning_never_takes_a_wrong_kernel() {
+    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let folder = tempfile::tempdir().expect("a folder");
+    let right = std::fs::read_to_string("shaders/conv2d_tiled.wgsl").expect("reads");
+    let wrong = right.replace("sum + bias_of(block)", "2.0 * sum + bias_of(block)");
+    assert_ne!(right, wrong);
+    std::fs::write(folder.path().join("conv2d_tiled.wgsl"), wrong).expect("writes");
+    let mut command = on_device::command();
+    command.env("IRNEXT_CACHE", folder.path().join("cache")).args(["tune", "--device", &device, "--json", "--shaders"]);
+    command.arg(folder.path()).args(["--width", "8", "--size", "64x64", "--seconds", "0"]);
+    let done = command.args(["--only", "3x3/2 ", "--kernel", "conv2d_tiled"]).output().expect("starts");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(
+        done.status.success() && said.contains("`conv2d_tiled` is wrong on this device and is not taken"),
+        "{said}"
+    );
+    let table: serde_json::Value = serde_json::from_slice(&done.stdout).expect("is JSON");
+    let rows = table["kernels"].as_array().expect("rows");
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["fastest"] == false), "{rows:?}");
+}
+
 /// What there is no room for is left untimed, and the budget ends it.
 #[test]
 fn tuning_gets_by_on_little_memory_and_in_its_time() {

@@ -123,7 +123,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 fastest: false,
             });
         }
-        // What is wrong is told of, and never taken, however fast.
+        for row in rows[from..].iter().filter(|row| !(row.rel_l2 <= precision.error_bound())) {
+            say!("irnext: {}: `{}` is wrong on this device and is not taken", row.convolution, row.kernel);
+        }
+        known.fastest.remove(&kind.key);
         let sound =
             |row: &&mut Row| row.rel_l2 <= precision.error_bound() && !known.demoted(&check_key(row.kernel, precision));
         let fastest = rows[from..].iter_mut().filter(sound).min_by(|a, b| a.microseconds.total_cmp(&b.microseconds));
