@@ -22,10 +22,15 @@ macro_rules! say {
 }
 pub(super) use say;
 
-/// Text to standard error; `say!` makes it. A file's name may hold terminal commands: they are not passed on.
+/// Text to standard error, which may be closed; `say!` makes it.
 pub(super) fn error_line(text: Arguments<'_>) {
-    let tame = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
-    let _ = writeln!(io::stderr(), "{}", text.to_string().chars().map(tame).collect::<String>());
+    let lines: Vec<String> = text.to_string().lines().map(one_line).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// A file's name may hold line breaks and terminal commands.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A line of text; `print_line!` makes it.

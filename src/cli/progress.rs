@@ -1,8 +1,9 @@
 //! Progress on standard error, so that standard output stays free for pictures. On a terminal a bar, once the work has
 //! taken a second; elsewhere a plain line for every file done; with `--quiet` nothing but warnings.
 
+use super::output::{error_line, one_line};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ impl Progress {
     /// A file is done; `line` says so, where lines are printed, unless it is empty. The next may have begun.
     pub fn finish(&self, line: &str) {
         match &self.manner {
-            Manner::Lines if !line.is_empty() => say(line),
+            Manner::Lines if !line.is_empty() => tell(line),
             Manner::Lines => (),
             Manner::Bar(_) | Manner::Quiet => (),
         }
@@ -74,8 +75,8 @@ impl Progress {
     /// Prints a warning or an error, in every manner, without tearing the bar.
     pub fn note(&self, line: &str) {
         match &self.manner {
-            Manner::Bar(bar) => bar.suspend(|| say(line)),
-            Manner::Lines | Manner::Quiet => say(line),
+            Manner::Bar(bar) => bar.suspend(|| tell(line)),
+            Manner::Lines | Manner::Quiet => tell(line),
         }
     }
 }
@@ -113,7 +114,7 @@ impl FrameCount {
         self.bar.finish_and_clear();
         if !self.quiet {
             let (frames, seconds) = (self.bar.position(), self.bar.elapsed().as_secs_f64());
-            say(&format!("irnext: {word} {frames} frames ({seconds:.2} s)"));
+            tell(&format!("irnext: {word} {frames} frames ({seconds:.2} s)"));
         }
     }
 }
@@ -134,14 +135,8 @@ fn patient_bar(length: u64) -> ProgressBar {
     bar
 }
 
-/// Standard error may be closed; that is no reason to stop.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", one_line(line));
-}
-
-/// A file's name may hold line breaks and terminal commands.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+fn tell(line: &str) {
+    error_line(format_args!("{}", one_line(line)));
 }
 
 #[cfg(test)]
