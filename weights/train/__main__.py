@@ -35,11 +35,12 @@ def options(argv=None):
                    help="deblur: steps over which straight paths give way to all others, down to the recipe's share; 0: it is that from the start")
     a.add_argument("--scenery", type=int, help="seed of the scenes alone; default: --seed")
     a.add_argument("--val", help="folder with input/ and target/, watched during the run, never learnt from")
-    a.add_argument("--every", type=int, default=200, help="steps between reports")
+    a.add_argument("--every", type=int, default=200, help="steps between reports; the first one comes after a minute")
     a.add_argument("--muon", action="store_true", help="Muon for the convolutions' weights, Adam for the rest (README: what it gains)")
     a.add_argument("--compile", action="store_true", help="compile the network (torch.compile): a quarter faster on a CPU")
     a.add_argument("--graph", action="store_true", help="CUDA: record a step of each size of crop and replay it")
-    a.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True, help="the network in bfloat16")
+    a.add_argument("--bf16", action=argparse.BooleanOptionalAction,
+                   help="the network in bfloat16 [default: on CUDA, and on CPUs with AVX-512]")
     a.add_argument("--threads", type=int, default=0, help="CPU threads of the network; 0: PyTorch's choice")
     a.add_argument("--workers", type=int, default=1, help="processes that draw scenes")
     chosen = vars(a.parse_args(argv))
@@ -49,6 +50,8 @@ def options(argv=None):
         a.error("--revive is for the weights of --start, and for --activation tanh")
     if chosen["graph"] and not torch.cuda.is_available():
         a.error("--graph needs a GPU that PyTorch sees (CUDA)")
+    if chosen["bf16"] is None:  # other CPUs compute it in f32 after all, twelve times as slowly (README)
+        chosen["bf16"] = torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if chosen["spectrum"] is None:
         chosen["spectrum"] = SPECTRUM[chosen["task"]]
     return chosen
