@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     /// Average over 4 turns: 4 times the work
     ///
     /// Turned by each quarter; for rain, and for a checkpoint whose metadata name no task (`convert --task`), mirrored
-    /// each way. The shipped models gain 0.1 to 0.6 dB.
+    /// each way. The shipped models gain up to 0.7 dB.
     #[arg(long)]
     tta: bool,
     /// png, jpeg, webp, tiff, bmp or avif [default: as named]

@@ -1,9 +1,9 @@
-"""What the classical filters reach on the held-out benchmark: python baselines.py [--save FOLDER]
+"""What the classical filters reach on the held-out benchmark: python baselines.py [--save FOLDER] [--of FOLDER]
 
 Haze: the dark channel prior (He, Sun, Tang) with a guided filter, its published parameters.  Blur: an unsharp
-mask.  Rain and snow: a median.  Their strengths are the best of a few on these very pictures, in their favour
-(unsharp: radius 1, 2, 3 with 25, 50, 100 %; median: 3, 5, 7 pixels; one setting for both blurs).  Prints the mean PSNR (RGB, eight bits) of the input and of the result.
-Needs numpy, scipy and pillow.
+mask.  Rain and snow: a median.  Their strengths are the best of a few on that benchmark, in their favour
+(unsharp: radius 1, 2, 3 with 25, 50, 100 %; median: 3, 5, 7 pixels; one setting for both blurs).  Prints the mean PSNR
+(RGB, eight bits) of the input and of the result.  Needs numpy, scipy and pillow.
 """
 
 import argparse
@@ -62,13 +62,15 @@ def psnr(a, b):
 def main():
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--save", type=Path, help="a folder for the filtered pictures")
-    save = args.parse_args().save
+    args.add_argument("--of", type=Path, default=HERE, metavar="FOLDER", help="what make.py wrote elsewhere")
+    a = args.parse_args()
+    save, of = a.save, a.of
     print(f"{'task':8} {'filter':20} {'degraded':>8} {'filtered':>8}")
     for task, restore in CLASSICAL.items():
         rows = []
-        for source in sorted((HERE / task / "input").iterdir()):
+        for source in sorted((of / task / "input").iterdir()):
             degraded = Image.open(source).convert("RGB")
-            target = Image.open(HERE / task / "target" / f"{source.stem}.jpg")
+            target = Image.open(of / task / "target" / f"{source.stem}.jpg")
             out = restore(degraded)
             rows.append((psnr(degraded, target), psnr(out, target)))
             if save:

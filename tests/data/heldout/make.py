@@ -1,4 +1,5 @@
 """Make the held-out benchmark beside this file: python make.py [--seed N --out FOLDER: another like it]
+    python make.py --photos FOLDER --out FOLDER    the same of other photographs, each with what spoils one of these here
 
 Photographs that nothing was trained on, spoiled by means that share nothing with the training code: depth is
 sketched by hand, shake is an average of resampled frames, discs are gathered pixel by pixel, streaks and flakes
@@ -73,7 +74,9 @@ SNOW = {  # per layer: flakes on a megapixel, radius, opacity, drawn-out factor,
 
 def photograph(name):
     source, size = PHOTOS[name]
-    if ":" in source:
+    if isinstance(source, Path):
+        path = source
+    elif ":" in source:
         package, inside = source.split(":")
         path = Path(importlib.util.find_spec(package).origin).parent / inside
     else:
@@ -242,17 +245,40 @@ def varied(task, setting, rng):
     return setting  # shakes, streaks and flakes are drawn anew
 
 
+def others(folder, rng):
+    """Photographs of a folder in the place of those here, no side above 400 pixels; each gets the settings of one of
+    these, and a sketch of depth: a slope, and one to three things before it."""
+    files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")]
+    PHOTOS.clear()
+    for file in files:
+        w, h = Image.open(file).size
+        part = min(1.0, 400 / max(w, h))
+        PHOTOS[file.stem] = (file, (round(w * part), round(h * part)))
+        things = [(rng.uniform(0.1, 0.9), rng.uniform(0.3, 0.9), rng.uniform(0.1, 0.35), rng.uniform(0.15, 0.5),
+                   rng.uniform(0.3, 0.8)) for _ in range(rng.integers(1, 4))]
+        DEPTH[file.stem] = (1.0, rng.uniform(0.2, 0.9), sorted(things, key=lambda thing: -thing[4]))
+    for _, names in TASKS.values():
+        settings = list(names.values())
+        names.clear()
+        names.update({file.stem: settings[rng.integers(len(settings))] for file in files})
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--seed", type=int, default=2024, help="of shakes, streaks, flakes and the strengths of haze and defocus [2024]")
     args.add_argument("--out", type=Path, default=HERE, help="needed with another seed")
+    args.add_argument("--photos", type=Path, help="a folder of other photographs, none of them spoiled already; with --out")
     a = args.parse_args()
     if a.seed != 2024 and a.out.resolve() == HERE.resolve():
         args.error("--seed: the benchmark in the tree stays as it is; say --out FOLDER")
+    if a.photos:
+        if a.out.resolve() == HERE.resolve():
+            args.error("--photos: the benchmark in the tree stays as it is; say --out FOLDER")
+        others(a.photos, np.random.default_rng([a.seed, 98]))
     for number, (task, (spoil, names)) in enumerate(TASKS.items()):
         other = np.random.default_rng([a.seed, 99])
         for name in names:
-            if a.seed != 2024:
+            if a.seed != 2024 or a.photos:
                 names[name] = varied(task, names[name], other)
             rng = np.random.default_rng([a.seed, number, list(PHOTOS).index(name)])
             target = a.out / task / "target" / f"{name}.jpg"
