@@ -3,6 +3,7 @@
 mod common;
 
 use common::devices;
+use irnext::gpu::Gpu;
 use irnext::restore::Executor;
 use irnext::tensor::Element;
 use irnext::tensor::file::TensorFile;
@@ -10,16 +11,23 @@ use irnext::verify::{golden, golden_case};
 use std::sync::Arc;
 
 #[test]
-fn golden_operators() {
-    let file = TensorFile::read("tests/data/golden/ops.safetensors").expect("reads");
-    let cases = golden::cases(&file);
-    assert!(cases.len() >= 50, "{} cases", cases.len());
-    let mut runs = vec![
+fn golden_operators_in_f32_and_within_weak_limits() {
+    golden_operators(vec![
         ("f32", Arc::clone(&devices().packed), Element::F32),
         ("weak limits, f32", Arc::clone(&devices().weak), Element::F32),
         ("weak limits, f16", Arc::clone(&devices().weak), Element::F16),
-    ];
-    runs.extend(devices().all().into_iter().map(|(kind, gpu)| (kind, gpu, Element::F16)));
+    ]);
+}
+
+#[test]
+fn golden_operators_in_half_precision() {
+    golden_operators(devices().all().into_iter().map(|(kind, gpu)| (kind, gpu, Element::F16)).collect());
+}
+
+fn golden_operators(runs: Vec<(&str, Arc<Gpu>, Element)>) {
+    let file = TensorFile::read("tests/data/golden/ops.safetensors").expect("reads");
+    let cases = golden::cases(&file);
+    assert!(cases.len() >= 50, "{} cases", cases.len());
     for (kind, gpu, precision) in runs {
         let executor = Executor::Gpu(gpu);
         for case in &cases {

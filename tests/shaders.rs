@@ -1,13 +1,14 @@
 //! Without a GPU: every variant of every kernel composes, passes naga's validation, and is translated to SPIR-V (Vulkan),
 //! MSL (Metal), HLSL (DX12) and GLSL, with native half precision and without.
 
-use irnext::gpu::{Dialect, Variant};
+use irnext::gpu::{Dialect, Shaders, Variant};
 use irnext::kernels::{KERNELS, PROBES, shaders};
 use naga::back;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Module, ShaderStage};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Targets that can't express a variant, each with the reason that this test insists on.
 fn inexpressible(target: &str, source: &str) -> Option<&'static str> {
@@ -98,38 +99,64 @@ fn bindings(module: &Module) -> back::glsl::BindingMap {
     bound.enumerate().map(|(slot, binding)| (binding, slot as u8)).collect()
 }
 
-#[test]
-fn every_variant_validates_and_translates() {
-    let shaders = shaders();
-    let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut translated: BTreeMap<&str, usize> = BTreeMap::new();
-    for kernel in KERNELS.iter().chain(PROBES) {
-        let variants = (kernel.variants)();
-        assert!(!variants.is_empty(), "{} lists no variant", kernel.name);
-        for variant in variants {
-            for dialect in Dialect::ALL {
-                let source = shaders.compose(&variant, dialect).unwrap_or_else(|e| panic!("{e}"));
-                let (module, info) = validated(&variant, &source);
-                for target in ["spirv", "msl", "hlsl", "glsl"] {
-                    // Where naga lacks a feature altogether, it panics.
-                    let translation = catch_unwind(AssertUnwindSafe(|| translate(target, &module, &info)));
-                    let translation = translation.unwrap_or_else(|_| Err("panics".into()));
-                    match (translation, inexpressible(target, &source)) {
-                        (Ok(length), None) => {
-                            assert!(length > 100, "{variant} is empty in {target}");
-                            *translated.entry(target).or_default() += 1;
-                        }
-                        (Err(_), Some(reason)) => *refused.entry(reason).or_default() += 1,
-                        (Err(error), None) => {
-                            panic!("{variant} ({dialect:?}) in {target}: {error}")
-                        }
-                        (Ok(_), Some(reason)) => panic!("{variant} translates to {target} although {reason}"),
+/// How many were translated to each target, and not for each reason.
+#[derive(Default)]
+struct Counts {
+    translated: BTreeMap<&'static str, usize>,
+    refused: BTreeMap<&'static str, usize>,
+}
+
+impl Counts {
+    fn count(&mut self, shaders: &Shaders, variant: &Variant) {
+        for dialect in Dialect::ALL {
+            let source = shaders.compose(variant, dialect).unwrap_or_else(|e| panic!("{e}"));
+            let (module, info) = validated(variant, &source);
+            for target in ["spirv", "msl", "hlsl", "glsl"] {
+                // Where naga lacks a feature altogether, it panics.
+                let translation = catch_unwind(AssertUnwindSafe(|| translate(target, &module, &info)));
+                let translation = translation.unwrap_or_else(|_| Err("panics".into()));
+                match (translation, inexpressible(target, &source)) {
+                    (Ok(length), None) => {
+                        assert!(length > 100, "{variant} is empty in {target}");
+                        *self.translated.entry(target).or_default() += 1;
                     }
+                    (Err(_), Some(reason)) => *self.refused.entry(reason).or_default() += 1,
+                    (Err(error), None) => panic!("{variant} ({dialect:?}) in {target}: {error}"),
+                    (Ok(_), Some(reason)) => panic!("{variant} translates to {target} although {reason}"),
                 }
             }
         }
     }
+}
+
+#[test]
+fn every_variant_validates_and_translates() {
+    let mut all = vec![];
+    for kernel in KERNELS.iter().chain(PROBES) {
+        let variants = (kernel.variants)();
+        assert!(!variants.is_empty(), "{} lists no variant", kernel.name);
+        all.extend(variants);
+    }
+    let (shaders, next) = (shaders(), AtomicUsize::new(0));
+    let work = || {
+        let mut counts = Counts::default();
+        while let Some(variant) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            counts.count(&shaders, variant);
+        }
+        counts
+    };
+    let Counts { mut translated, mut refused } = Counts::default();
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let counts = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            counts.translated.into_iter().for_each(|(target, count)| *translated.entry(target).or_default() += count);
+            counts.refused.into_iter().for_each(|(reason, count)| *refused.entry(reason).or_default() += count);
+        }
+    });
     println!("translated {translated:?}; not expressible {refused:?}");
+    assert_eq!(translated["spirv"], all.len() * Dialect::ALL.len());
     assert_eq!(translated["spirv"], translated["msl"]);
     let matrices = refused["naga writes no cooperative matrices in HLSL or GLSL"] / 2;
     assert_eq!(translated["spirv"], translated["hlsl"] + matrices);

@@ -77,7 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let untold: Vec<_> = untold.iter().filter(|(_, untold)| *untold).map(|(option, _)| format!("--{option}")).collect();
     file.write(&arguments.output, arguments.precision.into())?;
     if let Some(Chosen { under, others }) = chosen.filter(|chosen| !chosen.others.is_empty()) {
-        say!("irnext: these are the weights under `{under}`; the checkpoint has others under {}", others.join(", "));
+        let named = |key: &String| if key.is_empty() { "its top level".to_owned() } else { format!("`{key}`") };
+        let others: Vec<String> = others.iter().map(named).collect();
+        say!("irnext: these are the weights of {}; the checkpoint has others in {}", named(&under), others.join(", "));
     }
     print_line!("{}: {config}", arguments.output.display())?;
     if !untold.is_empty() {

@@ -30,14 +30,14 @@ pub struct StateDict {
     pub tensors: BTreeMap<String, Tensor>,
     /// The metadata of a safetensors file. What a training script writes beside the weights (`epoch`, `mean`) is its own.
     pub metadata: BTreeMap<String, String>,
-    /// Under which key the tensors lay, where training scripts put them.
+    /// Under which keys a PyTorch file's network lay.
     pub chosen: Option<Chosen>,
 }
 
 /// Which of several networks in a file was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// Its key.
+    /// Its keys, outermost first, with dots between; empty for the outermost dict itself.
     pub under: String,
     /// Those of the others.
     pub others: Vec<String>,
