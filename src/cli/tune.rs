@@ -123,12 +123,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 fastest: false,
             });
         }
-        for row in rows[from..].iter().filter(|row| !(row.rel_l2 <= precision.error_bound())) {
+        // NaN is wrong too.
+        let right = |row: &Row| row.rel_l2 <= precision.error_bound();
+        for row in rows[from..].iter().filter(|row| !right(row)) {
             say!("irnext: {}: `{}` is wrong on this device and is not taken", row.convolution, row.kernel);
         }
         known.fastest.remove(&kind.key);
-        let sound =
-            |row: &&mut Row| row.rel_l2 <= precision.error_bound() && !known.demoted(&check_key(row.kernel, precision));
+        let sound = |row: &&mut Row| right(row) && !known.demoted(&check_key(row.kernel, precision));
         let fastest = rows[from..].iter_mut().filter(sound).min_by(|a, b| a.microseconds.total_cmp(&b.microseconds));
         if let Some(row) = fastest {
             row.fastest = true;
