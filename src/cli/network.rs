@@ -2,8 +2,7 @@
 
 use super::Failure;
 use super::wrong::wrong;
-use crate::model::random_model;
-use crate::model::{Activation, Config, MeanKind, Model};
+use crate::model::{Activation, Config, MeanKind, Model, random_model};
 use clap::Args;
 use std::path::{Path, PathBuf};
 

@@ -289,7 +289,7 @@ impl Arguments {
         // The picture last: where it is there, all is.
         if let Err(error) = picture.map_or(Ok(()), Staged::keep) {
             // Something has appeared under its name; that is what is told.
-            made.map(std::fs::remove_file);
+            let _ = made.map(std::fs::remove_file);
             return Err(error.into());
         }
         done.fetch_add(1, Ordering::SeqCst);

@@ -162,11 +162,11 @@ impl Session {
         for (index, port) in self.plan.inputs.iter().enumerate() {
             let bytes = inputs.get(index).copied().unwrap_or_default();
             let range = self.plan.range(port.buffer);
-            let (name, expected) = (port.name.clone(), range.end - range.start);
+            let expected = range.end - range.start;
             // Buffers are at least a vec4 long; a smaller map leaves their end alone.
             let whole = if bytes.is_empty() { 0 } else { (bytes.len() as u64).max(VEC4) };
             if whole != expected {
-                return Err(RunError::Input { name, expected, found: bytes.len() as u64 });
+                return Err(RunError::Input { name: port.name.clone(), expected, found: bytes.len() as u64 });
             }
             writes.push((&self.arena, range.start, bytes));
         }

@@ -50,7 +50,7 @@ def options(argv=None):
         a.error("--revive is for the weights of --start, and for --activation tanh")
     if chosen["graph"] and not torch.cuda.is_available():
         a.error("--graph needs a GPU that PyTorch sees (CUDA)")
-    if chosen["bf16"] is None:  # other CPUs compute it in f32 after all, twelve times as slowly (README)
+    if chosen["bf16"] is None:  # other CPUs compute it in f32 after all, eleven times as slowly (README)
         chosen["bf16"] = torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if chosen["spectrum"] is None:
         chosen["spectrum"] = SPECTRUM[chosen["task"]]

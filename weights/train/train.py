@@ -215,7 +215,8 @@ def train(options, report=print):
     batches = loader(options["task"], options["seed"], options["batch"], start=run.step,
                      scenery=options["scenery"], cache=options["cache"], ease=options["ease"], workers=options["workers"])
     running, saved, waited = 0.0, time.monotonic(), time.monotonic()
-    mark, early, first = int(run.progress * options["keep"]), time.monotonic() + 60, run.step
+    mark = int(run.progress * options["keep"])
+    begun, first, told = time.monotonic(), run.step, False
     for degraded, wanted in batches:
         run.seconds += time.monotonic() - waited  # waiting for data counts too
         running += float(run.advance(degraded, wanted))
@@ -223,9 +224,9 @@ def train(options, report=print):
         if int(run.progress * options["keep"]) > mark:
             mark = int(run.progress * options["keep"])
             run.save(out / f"at-{100 * mark // options['keep']:03}.pt")
-        if early and time.monotonic() > early:
-            early = None
-            report(f"step {run.step:6}  {60 / (run.step - first):.2f} s a step so far")
+        if not told and time.monotonic() - begun > 60:
+            told = True
+            report(f"step {run.step:6}  {(time.monotonic() - begun) / (run.step - first):.2f} s a step so far")
         if run.step % options["every"] == 0:
             report(f"step {run.step:6}  {run.seconds / 60:6.1f} min  {run.progress:4.0%}  "
                    f"loss {running / options['every']:.4f}  {validate(run)}")

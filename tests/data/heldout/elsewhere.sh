@@ -1,7 +1,7 @@
 #!/bin/sh
 # 18 photographs out of Debian's packages of wallpapers, as FOLDER/NAME.jpg: others than the benchmark's, for
 # `make.py --photos FOLDER`. They were chosen before any result on them was seen, and chose nothing since.
-# Needs Debian 12 (apt-get, dpkg-deb) and about 200 MB for a moment; installs nothing.
+# Needs Debian 12 (apt-get, after `apt-get update`; dpkg-deb) and about 400 MB for a moment; installs nothing.
 set -eu
 [ $# = 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
 mkdir -p "$1"
