@@ -2,7 +2,7 @@
 
 use super::choose::{choose, fused_block};
 use crate::graph::{NodeId, Op};
-use crate::kernels::{self, Lowering, conv2d_matrix_halo, winograd};
+use crate::kernels::{self, CONVOLUTIONS, Lowering, TRANSPOSED_CONVOLUTIONS};
 use crate::tensor::Element;
 use thiserror::Error;
 
@@ -41,21 +41,11 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
                 }
                 return Ok(());
             }
-            match choose(graph, lowering.element, &lowering.target, id).kernel {
-                "conv2d" => kernels::conv2d::lower(lowering, id, conv),
-                "conv2d_pairs" => kernels::conv2d_pairs::lower(lowering, id, conv),
-                "conv2d_broadcast" => kernels::conv2d_broadcast::lower(lowering, id, conv),
-                "conv2d_matrix" => kernels::conv2d_matrix::lower(lowering, id, conv),
-                "conv2d_matrix_halo" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Tall),
-                "conv2d_matrix_flat" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Flat),
-                "conv2d_matrix_low" => conv2d_matrix_halo::lower(lowering, id, conv, conv2d_matrix_halo::Form::Low),
-                "conv2d_matrix_staged" => kernels::conv2d_matrix_staged::lower(lowering, id, conv),
-                "conv2d_shared" => kernels::conv2d_shared::lower(lowering, id, conv),
-                "winograd" => winograd::lower(lowering, id, conv, winograd::Form::Four),
-                "winograd_f2" => winograd::lower(lowering, id, conv, winograd::Form::Two),
-                "winograd_shared" => kernels::winograd_shared::lower(lowering, id, conv),
-                _ => kernels::conv2d_tiled::lower(lowering, id, conv),
-            }
+            let kernel = choose(graph, lowering.element, &lowering.target, id).kernel;
+            let Some(candidate) = CONVOLUTIONS.iter().find(|candidate| candidate.name == kernel) else {
+                return refuse(format!("`{kernel}` is no kernel for convolutions"));
+            };
+            (candidate.lower)(lowering, id, conv);
         }
         Op::FilterTaps(taps) if taps.groups > kernels::filter_taps::MAX_GROUPS => {
             return refuse(format!("{} groups; at most {} fit", taps.groups, kernels::filter_taps::MAX_GROUPS));
@@ -77,13 +67,13 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
         _ if elements.iter().any(|&element| element != node.element) => {
             return refuse(format!("inputs of {elements:?} into {}", node.element));
         }
-        Op::ConvTranspose2d(conv) => match choose(graph, lowering.element, &lowering.target, id).kernel {
-            "conv_transpose2d" => kernels::conv_transpose2d::lower(lowering, id, conv),
-            "conv_transpose2d_shared" => kernels::conv2d_shared::lower_transposed(lowering, id, conv),
-            "conv_transpose2d_matrix" => conv2d_matrix_halo::lower_transposed(lowering, id, conv),
-            "conv_transpose2d_winograd" => winograd::lower_transposed(lowering, id, conv),
-            _ => kernels::conv_transpose2d_broadcast::lower(lowering, id, conv),
-        },
+        Op::ConvTranspose2d(conv) => {
+            let kernel = choose(graph, lowering.element, &lowering.target, id).kernel;
+            let Some(candidate) = TRANSPOSED_CONVOLUTIONS.iter().find(|candidate| candidate.name == kernel) else {
+                return refuse(format!("`{kernel}` is no kernel for transposed convolutions"));
+            };
+            (candidate.lower)(lowering, id, conv);
+        }
         Op::Gelu => kernels::elementwise::lower_gelu(lowering, id),
         Op::Add { scale } => kernels::elementwise::lower_add(lowering, id, *scale),
         Op::AvgPool { size } => match kernels::pool_pyramid::siblings(graph, id).filter(|_| !lowering.target.plain) {

@@ -14,7 +14,9 @@ mod segment;
 
 pub use alone::alone;
 pub use bands::{BandPlan, Cut, Estimate, Room, Segment, Stage, compile_bands, cut};
-pub use choose::{CHOICES, Choice, Reason, block, block_candidates, candidates, check_key, choose, choose_block, key};
+pub use choose::{
+    CHOICES, Choice, Reason, block, block_candidates, candidates, check_key, choose, choose_block, key, shader,
+};
 pub use lower::LowerError;
 pub use memory::{Lifetime, Placement, place};
 pub use passes::{PASSES, Pass, assign_elements, optimise, required, stages};

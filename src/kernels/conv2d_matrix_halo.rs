@@ -2,8 +2,8 @@
 //! convolution, and the transposed one as four of 2×2.
 
 use super::constants::in_blocks;
-use super::conv2d::{WeightTransform, gather, gathering_variants_of, record_transposed, record_with, transposed_variants_of, variants_of};
-use super::{Lowering, StepParts, Target};
+use super::convolution::{WeightTransform, gather, gathering_variants_of, record_transposed, record_with, transposed_variants_of, variants_of};
+use super::{Candidate, Case, Lowering, StepParts, Target};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, NodeId};
 use crate::tensor::{Shape, Tensor};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// How many rows of pixels a subgroup makes: fewer for maps that would else keep too few workgroups busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+enum Form {
     /// 8, or 4 for a convolution of stride 2 and for 2 matrices across.
     Tall,
     /// Half as many.
@@ -22,7 +22,7 @@ pub enum Form {
 
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+enum Kind {
     /// 3×3, stride 1.
     Plain,
     /// 3×3, stride 2.
@@ -54,8 +54,54 @@ impl Form {
 
 const SHADER: &str = "conv2d_matrix_halo";
 
+pub(super) const TALL: Candidate<Conv2d> = Candidate {
+    name: SHADER,
+    shader: SHADER,
+    computes: |case| computes(case, Form::Tall),
+    suits: |case| suits_best(case, Form::Tall),
+    lower: |lowering, node, conv| lower(lowering, node, conv, Form::Tall),
+};
+
+pub(super) const LOW: Candidate<Conv2d> = Candidate {
+    name: "conv2d_matrix_low",
+    shader: SHADER,
+    computes: |case| computes(case, Form::Low),
+    suits: |case| suits_best(case, Form::Low),
+    lower: |lowering, node, conv| lower(lowering, node, conv, Form::Low),
+};
+
+pub(super) const FLAT: Candidate<Conv2d> = Candidate {
+    name: "conv2d_matrix_flat",
+    shader: SHADER,
+    computes: |case| computes(case, Form::Flat),
+    suits: |case| suits_best(case, Form::Flat),
+    lower: |lowering, node, conv| lower(lowering, node, conv, Form::Flat),
+};
+
+pub(super) const TRANSPOSED: Candidate<ConvTranspose2d> = Candidate {
+    name: "conv_transpose2d_matrix",
+    shader: SHADER,
+    computes: |case| {
+        case.has_matrices() && case.is_uniform && suited(case.node.shape, Kind::Transposed, case.target).is_some()
+    },
+    suits: |case| !case.target.software,
+    lower: lower_transposed,
+};
+
+/// Whether a form computes a convolution, in a way that no taller one has.
+fn computes(case: &Case<'_, Conv2d>, form: Form) -> bool {
+    let fits = |kind| forms(case.node.shape, kind, case.target).contains(&form);
+    case.has_matrices() && kind(case.conv).is_some_and(fits)
+}
+
+/// Whether it is the form of its size, on a device that has units for matrices. A 1×1 result has nothing to share.
+fn suits_best(case: &Case<'_, Conv2d>, form: Form) -> bool {
+    let of_size = kind(case.conv).and_then(|kind| suited(case.node.shape, kind, case.target));
+    !case.target.software && case.pixels() >= 4 && of_size == Some(form)
+}
+
 /// So many workgroups keep a GPU busy: with fewer, an H100 (132 multiprocessors) was faster by a lower form, which makes more.
-pub const MANY_GROUPS: usize = 100;
+pub(super) const MANY_GROUPS: usize = 100;
 
 /// Input channels of a round, and values from one pixel of a patch to the next.
 const DEPTH: usize = 16;
@@ -127,7 +173,7 @@ fn formed(mut variant: Variant, kind: Kind, side: usize, form: Form, columns: us
 }
 
 /// What it computes of a convolution, if it does.
-pub fn kind(conv: &Conv2d) -> Option<Kind> {
+fn kind(conv: &Conv2d) -> Option<Kind> {
     match (conv.kernel, conv.stride, conv.padding) {
         (3, 1, 1) => Some(Kind::Plain),
         (3, 2, 1) => Some(Kind::Strided),
@@ -137,7 +183,7 @@ pub fn kind(conv: &Conv2d) -> Option<Kind> {
 }
 
 /// One dispatch, for a target with matrices.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
+fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let kind = kind(conv).unwrap_or_else(|| unreachable!("chosen for what it computes"));
     let (side, columns) = matrices(lowering, node);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, side, columns);
@@ -153,9 +199,9 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
 }
 
 /// One dispatch for a transposed convolution, in the form that suits its size.
-pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
+fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
     let (side, columns) = matrices(lowering, node);
-    let form = suits(lowering.graph.node(node).shape, Kind::Transposed, &lowering.target).unwrap_or(Form::Flat);
+    let form = suited(lowering.graph.node(node).shape, Kind::Transposed, &lowering.target).unwrap_or(Form::Flat);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, side, columns);
     let transform = WeightTransform { name: format!("matrices {side} {columns}"), pack: &pack, integers: None };
     let step = record_transposed(lowering, node, conv, SHADER, &transform);
@@ -163,7 +209,7 @@ pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTransp
 }
 
 /// The forms that differ and that a target has room for, the tallest first.
-pub fn forms(shape: Shape, kind: Kind, target: &Target) -> Vec<Form> {
+fn forms(shape: Shape, kind: Kind, target: &Target) -> Vec<Form> {
     let side = side_of(target);
     let columns = columns(side, shape.stored_channels());
     let mut forms = vec![Form::Tall, Form::Low, Form::Flat];
@@ -173,7 +219,7 @@ pub fn forms(shape: Shape, kind: Kind, target: &Target) -> Vec<Form> {
 }
 
 /// The tallest form that gives a result of a shape many workgroups, else the lowest; none without room for any.
-pub fn suits(shape: Shape, kind: Kind, target: &Target) -> Option<Form> {
+fn suited(shape: Shape, kind: Kind, target: &Target) -> Option<Form> {
     let (forms, side) = (forms(shape, kind, target), side_of(target));
     let columns = columns(side, shape.stored_channels());
     let busy = |form: Form| groups(shape, kind, form, side, columns).iter().product::<usize>() >= MANY_GROUPS;

@@ -1,13 +1,25 @@
 //! The 3×3 convolution by 16×16 cooperative matrices whose pixels and weights both come out of workgroup memory.
 
-use super::conv2d::{WeightTransform, gather, gathering_variants_of, record_with, variants_of};
-use super::conv2d_matrix_halo::pack;
-use super::{Lowering, Target};
+use super::convolution::{WeightTransform, gather, gathering_variants_of, record_with, variants_of};
+use super::conv2d_matrix_halo::{MANY_GROUPS, pack};
+use super::{Candidate, Case, Lowering, Target};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
 use crate::tensor::{Shape, Tensor};
 
 const SHADER: &str = "conv2d_matrix_staged";
+
+pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
+    name: SHADER,
+    shader: SHADER,
+    computes,
+    // It makes 32 channels at a time.
+    suits: |case| {
+        let groups: usize = groups(case.node.shape).iter().product();
+        !case.target.software && case.out_blocks() > 4 && groups >= MANY_GROUPS
+    },
+    lower,
+};
 
 /// Rows and columns of a matrix, and input channels of a round.
 const SIDE: usize = 16;
@@ -56,12 +68,12 @@ fn formed(mut variant: Variant, narrow: bool, whole: bool) -> Variant {
     variant
 }
 
-/// Whether it computes a convolution of sources of so many channels into a result of a shape on a target.
-pub fn computes(conv: &Conv2d, sources: &[usize], shape: Shape, target: &Target) -> bool {
-    let matrices = target.matrix.is_some_and(|matrix| matrix.side as usize == SIDE);
-    let plain = (conv.kernel, conv.stride, conv.padding) == (3, 1, 1);
-    let whole_rounds = sources.iter().all(|channels| channels.is_multiple_of(SIDE));
-    matrices && plain && whole_rounds && stages_whole(is_narrow(shape.stored_channels()), target).is_some()
+/// Whether it computes a convolution: of maps of whole rounds of channels, where the weights of a row have room.
+fn computes(case: &Case<'_, Conv2d>) -> bool {
+    let of_side = case.target.matrix.is_some_and(|matrix| matrix.side as usize == SIDE);
+    let whole_rounds = case.sources.iter().all(|source| source.channels.is_multiple_of(SIDE));
+    let has_room = stages_whole(is_narrow(case.node.shape.stored_channels()), case.target).is_some();
+    case.has_matrices() && of_side && case.is_uniform && case.is(3, 1, 1) && whole_rounds && has_room
 }
 
 /// Workgroups across a result's columns, rows and channels.
@@ -70,13 +82,8 @@ fn groups(shape: Shape) -> [usize; 3] {
     [shape.width.div_ceil(TILE), shape.height.div_ceil(TILE), channels.div_ceil(channels_of(is_narrow(channels)))]
 }
 
-/// How many workgroups make a result of a shape.
-pub fn workgroups(shape: Shape) -> usize {
-    groups(shape).iter().product()
-}
-
 /// One dispatch, for a target with matrices.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let shape = lowering.graph.node(node).shape;
     let narrow = is_narrow(shape.stored_channels());
     let channels = channels_of(narrow);

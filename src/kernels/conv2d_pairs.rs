@@ -1,7 +1,7 @@
 //! The 2-D convolution by subgroup broadcasts to few channels: 64 pixels × 16 output channels a subgroup of 8 lanes.
 
-use super::Lowering;
-use super::conv2d::{gather, gathering_variants_of, record, variants_of};
+use super::{Candidate, Lowering};
+use super::convolution::{gather, gathering_variants_of, record, variants_of};
 use super::lowering::groups_of;
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
@@ -10,16 +10,27 @@ use crate::graph::{Conv2d, NodeId};
 const PIXELS: usize = 64;
 const BLOCKS: usize = 4;
 
+const SHADER: &str = "conv2d_pairs";
+
+pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
+    name: SHADER,
+    shader: SHADER,
+    computes: |case| case.can_broadcast(),
+    // One block of channels leaves lanes idle; more than four are what it would read its pixels again for.
+    suits: |case| case.pixels() >= 4 && (2..=BLOCKS).contains(&case.out_blocks()),
+    lower,
+};
+
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    let all = variants_of("conv2d_pairs", false).into_iter();
-    all.chain(gathering_variants_of("conv2d_pairs", false)).collect()
+    let all = variants_of(SHADER, false).into_iter();
+    all.chain(gathering_variants_of(SHADER, false)).collect()
 }
 
 /// One dispatch.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let shape = lowering.graph.node(node).shape;
-    let mut step = record(lowering, node, conv, "conv2d_pairs");
+    let mut step = record(lowering, node, conv, SHADER);
     gather(lowering, node, &mut step, shape.pixels().div_ceil(PIXELS));
     let (variant, mut parts) = step;
     let [across, down] = groups_of(shape.pixels().div_ceil(PIXELS), lowering.target.max_workgroups);

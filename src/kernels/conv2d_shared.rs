@@ -2,9 +2,9 @@
 //! as four of 2×2.
 
 use super::constants::in_blocks;
-use super::conv2d::{WeightTransform, gather, gathering_variants_of, record, record_transposed, transposed_variants_of, variants_of};
+use super::convolution::{WeightTransform, gather, gathering_variants_of, record, record_transposed, transposed_variants_of, variants_of};
 use super::lowering::groups_of;
-use super::{Lowering, StepParts};
+use super::{Candidate, Lowering, StepParts};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, NodeId};
 use crate::tensor::Tensor;
@@ -13,11 +13,25 @@ use crate::tensor::Tensor;
 const PIXELS: usize = 64;
 const BLOCKS: [usize; 2] = [8, 16];
 
+const SHADER: &str = "conv2d_shared";
+
+pub(super) const CANDIDATE: Candidate<Conv2d> =
+    Candidate { name: SHADER, shader: SHADER, computes: |_| true, suits: |case| case.pixels() >= 4, lower };
+
+pub(super) const TRANSPOSED: Candidate<ConvTranspose2d> = Candidate {
+    name: "conv_transpose2d_shared",
+    shader: SHADER,
+    computes: |_| true,
+    // On a CPU workgroup memory is memory like any other.
+    suits: |case| !case.target.software,
+    lower: lower_transposed,
+};
+
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let both = |variant: Variant| [widened(variant.clone(), false), widened(variant, true)];
-    let all = [variants_of("conv2d_shared", false), gathering_variants_of("conv2d_shared", false)];
-    all.into_iter().flatten().chain(transposed_variants_of("conv2d_shared", false)).flat_map(both).collect()
+    let all = [variants_of(SHADER, false), gathering_variants_of(SHADER, false)];
+    all.into_iter().flatten().chain(transposed_variants_of(SHADER, false)).flat_map(both).collect()
 }
 
 fn widened(mut variant: Variant, wide: bool) -> Variant {
@@ -28,18 +42,18 @@ fn widened(mut variant: Variant, wide: bool) -> Variant {
 }
 
 /// One dispatch.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
-    let mut step = record(lowering, node, conv, "conv2d_shared");
+fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+    let mut step = record(lowering, node, conv, SHADER);
     let count = lowering.graph.node(node).shape.pixels().div_ceil(PIXELS);
     gather(lowering, node, &mut step, count);
     finish(lowering, node, step, 1);
 }
 
 /// One dispatch for a transposed convolution.
-pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
+fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
     let pack = |weight: &Tensor, sources: &[usize]| in_blocks(weight, sources, false);
     let transform = WeightTransform { name: "blocks".into(), pack: &pack, integers: None };
-    let step = record_transposed(lowering, node, conv, "conv2d_shared", &transform);
+    let step = record_transposed(lowering, node, conv, SHADER, &transform);
     finish(lowering, node, step, 4);
 }
 

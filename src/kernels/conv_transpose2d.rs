@@ -1,8 +1,8 @@
-//! The 4×4 transposed convolution of stride 2, as a gather.
+//! The 4×4 transposed convolution of stride 2, as a gather; with which all others are compared.
 
 use super::constants::pack_convolution;
 use super::lowering::WORKGROUP;
-use super::{Cost, Lowering, StepParts, combinations};
+use super::{Candidate, Cost, Lowering, StepParts, combinations};
 use crate::gpu::Variant;
 use crate::graph::{ConvTranspose2d, NodeId};
 use crate::tensor::Element;
@@ -17,16 +17,21 @@ struct Params {
     out_blocks: u32,
 }
 
+const SHADER: &str = "conv_transpose2d";
+
+pub(super) const CANDIDATE: Candidate<ConvTranspose2d> =
+    Candidate { name: SHADER, shader: SHADER, computes: |_| true, suits: |_| true, lower };
+
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    combinations("conv_transpose2d", &["f32", "bias", "gelu"])
+    combinations(SHADER, &["f32", "bias", "gelu"])
 }
 
 /// One dispatch.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
+fn lower(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let x = graph.node(out.inputs[0]).shape;
-    let (variant, mut parts) = record(lowering, node, conv, "conv_transpose2d");
+    let (variant, mut parts) = record(lowering, node, conv, SHADER);
     parts.workgroups = [(x.width as u32).div_ceil(WORKGROUP), x.height as u32, out.shape.blocks() as u32];
     lowering.step(node, variant, parts);
 }

@@ -3,21 +3,24 @@
 //! Adding a kernel: `shaders/X.wgsl`, `src/kernels/X.rs` with a `lower` that records its steps and a `variants` that
 //! lists all its forms, and its name in the list below: then it is validated and translated for every backend.
 //!
-//! A further kernel for convolutions is chosen, tuned, checked on each device and tested on random shapes once
-//! `compile::choose` has its name, what it computes (`candidates`) and when it is likely the fastest (`heuristic`), and
-//! `compile::lower` its `lower`. A kernel for a new op needs the op (`graph::Op`, its shape in `graph::infer`), its twin in
+//! A further kernel for convolutions also describes itself as a [`Candidate`], in the list of them below: then it is
+//! chosen, tuned, checked on each device and tested on random shapes. A kernel for a new op needs the op (`graph::Op`, its shape in `graph::infer`), its twin in
 //! `src/reference/`, its arm in `compile::lower`, and a random case in `verify::random`.
 
+mod candidate;
 mod constants;
+mod convolution;
 mod integer;
 mod lowering;
 pub mod storage;
 
+pub use candidate::{Candidate, Case};
 pub(crate) use constants::ALIGNMENT;
 pub use constants::Constants;
 pub use lowering::{BufferId, BufferSpec, Cost, Lowering, Operand, Step, StepParts, Target, Window};
 
 use crate::gpu::{Shaders, Variant};
+use crate::graph::{Conv2d, ConvTranspose2d};
 
 macro_rules! kernels {
     ($(#[$doc:meta])* $list:ident: $($name:ident)*) => {
@@ -82,6 +85,32 @@ kernels! {
     probe_copy
     probe_fma
 }
+
+/// The kernels for convolutions, the likely fastest first; the plain one, with which they are compared, last.
+pub const CONVOLUTIONS: &[Candidate<Conv2d>] = &[
+    conv2d_matrix_staged::CANDIDATE,
+    conv2d_matrix_halo::FLAT,
+    conv2d_matrix_halo::LOW,
+    conv2d_matrix_halo::TALL,
+    conv2d_matrix::CANDIDATE,
+    winograd::TWO,
+    winograd::FOUR,
+    conv2d_pairs::CANDIDATE,
+    conv2d_broadcast::CANDIDATE,
+    winograd_shared::CANDIDATE,
+    conv2d_tiled::CANDIDATE,
+    conv2d_shared::CANDIDATE,
+    conv2d::CANDIDATE,
+];
+
+/// Those for transposed convolutions, in the same order.
+pub const TRANSPOSED_CONVOLUTIONS: &[Candidate<ConvTranspose2d>] = &[
+    conv2d_matrix_halo::TRANSPOSED,
+    winograd::TRANSPOSED,
+    conv_transpose2d_broadcast::CANDIDATE,
+    conv2d_shared::TRANSPOSED,
+    conv_transpose2d::CANDIDATE,
+];
 
 /// What several kernels import.
 const SHARED: &[(&str, &str)] = &[

@@ -4,19 +4,48 @@
 //! core's cache.
 
 use super::constants::in_blocks;
-use super::conv2d::{
+use super::convolution::{
     Integers, WeightTransform, gather, gathering_variants_of, record_transposed, record_with, through_tiles,
     transposed_variants_of, variants_of,
 };
 use super::lowering::STOPPED_AFTER;
-use super::{Lowering, Operand, StepParts};
+use super::{Candidate, Case, Lowering, Operand, StepParts};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId};
 use crate::tensor::Tensor;
 
+const SHADER: &str = "winograd";
+
+pub(super) const FOUR: Candidate<Conv2d> = Candidate {
+    name: SHADER,
+    shader: SHADER,
+    computes: |case| computes(case, Form::Four),
+    // It makes 32 channels at a time; a few tiles leave lanes idle.
+    suits: |case| case.pixels() >= 1024 && case.out_blocks() >= BLOCKS && has_room(case),
+    lower: |lowering, node, conv| lower(lowering, node, conv, Form::Four),
+};
+
+pub(super) const TWO: Candidate<Conv2d> = Candidate {
+    name: "winograd_f2",
+    shader: SHADER,
+    computes: |case| computes(case, Form::Two),
+    // On software drivers one of the others is faster; tuning may find otherwise elsewhere.
+    suits: |_| false,
+    lower: |lowering, node, conv| lower(lowering, node, conv, Form::Two),
+};
+
+pub(super) const TRANSPOSED: Candidate<ConvTranspose2d> = Candidate {
+    name: "conv_transpose2d_winograd",
+    shader: SHADER,
+    computes: |case| case.is_uniform && runs(case, Form::Five),
+    // As above; a tile makes 100 pixels, and one block of channels leaves half the lanes idle.
+    suits: |case| case.pixels() >= 3200 && case.out_blocks() >= 2 && has_room(case),
+    lower: lower_transposed,
+};
+
 /// Which of the algorithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(super) enum Form {
     /// F(2×2, 3×3), over tiles of 4×4.
     Two,
     /// F(4×4, 3×3), over tiles of 6×6.
@@ -60,8 +89,8 @@ const LANES: usize = 8;
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let with_form = |variant: Variant| [Form::Two, Form::Four].map(|form| formed(variant.clone(), form));
-    let all = variants_of("winograd", true).into_iter().chain(gathering_variants_of("winograd", true));
-    all.flat_map(with_form).chain(transposed_variants_of("winograd", true)).collect()
+    let all = variants_of(SHADER, true).into_iter().chain(gathering_variants_of(SHADER, true));
+    all.flat_map(with_form).chain(transposed_variants_of(SHADER, true)).collect()
 }
 
 fn formed(mut variant: Variant, form: Form) -> Variant {
@@ -71,13 +100,18 @@ fn formed(mut variant: Variant, form: Form) -> Variant {
     variant
 }
 
-/// Whether it computes this convolution.
-pub fn computes(conv: &Conv2d) -> bool {
-    conv.kernel == 3 && conv.stride == 1 && conv.padding == 1
+fn computes(case: &Case<'_, Conv2d>, form: Form) -> bool {
+    case.is(3, 1, 1) && runs(case, form)
+}
+
+/// Whether the device runs a form to its end, with a workspace.
+fn runs<C>(case: &Case<'_, C>, form: Form) -> bool {
+    let in_time = !case.target.software || ends_in_time(form, case.in_blocks(), case.out_blocks());
+    case.can_broadcast() && !case.target.lean && in_time
 }
 
 /// One dispatch, or several for a map of very many tiles.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
+fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let sources = &out.inputs[..conv.sources(out.inputs.len())];
     let blocks = [sources.iter().map(|&id| graph.node(id).shape.blocks()).sum(), out.shape.blocks()];
@@ -87,13 +121,13 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
         integers: Some(Integers { places: form.places(), blocks, group: BLOCKS }),
     };
     let tiles = out.shape.height.div_ceil(form.made()) * out.shape.width.div_ceil(form.made());
-    let mut step = record_with(lowering, node, conv, "winograd", Some(transform));
+    let mut step = record_with(lowering, node, conv, SHADER, Some(transform));
     gather(lowering, node, &mut step, tiles.div_ceil(TILES));
     dispatch(lowering, node, (formed(step.0, form), step.1), form, blocks, tiles);
 }
 
 /// The same for a transposed convolution.
-pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
+fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTranspose2d) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let (form, x) = (Form::Five, graph.node(out.inputs[0]).shape);
     let blocks = [x.blocks(), 4 * out.shape.blocks()];
@@ -104,7 +138,7 @@ pub fn lower_transposed(lowering: &mut Lowering, node: NodeId, conv: &ConvTransp
     };
     // Odd rows and columns of the result begin one before the first tile's even ones.
     let tiles = (x.height + 1).div_ceil(form.made()) * (x.width + 1).div_ceil(form.made());
-    let step = record_transposed(lowering, node, conv, "winograd", &transform);
+    let step = record_transposed(lowering, node, conv, SHADER, &transform);
     dispatch(lowering, node, step, form, blocks, tiles);
 }
 
@@ -140,7 +174,7 @@ fn dispatch(
 const MOST_ROUNDS: usize = 1 << 15;
 
 /// Whether a turn, less than which no dispatch takes, ends before Mesa's software driver stops it.
-pub fn ends_in_time(form: Form, in_blocks: usize, out_blocks: usize) -> bool {
+fn ends_in_time(form: Form, in_blocks: usize, out_blocks: usize) -> bool {
     // Transposed, it makes the four parities of its results.
     let parities = if form == Form::Five { 4 } else { 1 };
     form.rounds(in_blocks, parities * out_blocks) < STOPPED_AFTER
@@ -154,8 +188,8 @@ fn workspace_room(graph: &Graph) -> usize {
 }
 
 /// Whether a slice of the workspace is small beside the maps of the graph.
-pub fn has_room(graph: &Graph, in_blocks: usize) -> bool {
-    Form::Four.slice(in_blocks) <= workspace_room(graph)
+fn has_room<C>(case: &Case<'_, C>) -> bool {
+    Form::Four.slice(case.in_blocks()) <= workspace_room(case.graph)
 }
 
 /// The most workgroups, each with a slice of the workspace: so many that the cores that a software driver runs them on

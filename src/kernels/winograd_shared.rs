@@ -1,9 +1,9 @@
 //! The 3×3 convolution of stride 1 as Winograd's F(2×2, 3×3) through workgroup memory, whatever a subgroup's size; sums in
 //! f32.
 
-use super::conv2d::{WeightTransform, gather, gathering_variants_of, record_with, variants_of};
+use super::convolution::{WeightTransform, gather, gathering_variants_of, record_with, variants_of};
 use super::winograd::{Form, pack, transform_weight};
-use super::Lowering;
+use super::{Candidate, Lowering};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
 use crate::tensor::Tensor;
@@ -21,6 +21,17 @@ const WIDE: Group = Group { blocks: 8, rows: 8 };
 const NARROW: Group = Group { blocks: 4, rows: 16 };
 const COLUMNS: usize = 16;
 
+pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
+    name: SHADER,
+    shader: SHADER,
+    computes: |case| case.is(3, 1, 1),
+    // By arithmetic: transforms cost as much as 4 blocks of channels save, and it makes 16 or 32 channels at a time.
+    suits: |case| {
+        !case.target.software && case.pixels() >= 1024 && case.in_blocks() >= 4 && case.out_blocks() >= 4
+    },
+    lower,
+};
+
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let both = |variant: Variant| [narrowed(variant.clone(), true), narrowed(variant, false)];
@@ -35,7 +46,7 @@ fn narrowed(mut variant: Variant, narrow: bool) -> Variant {
 }
 
 /// One dispatch.
-pub fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
+fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let shape = lowering.graph.node(node).shape;
     let narrow = shape.blocks() <= NARROW.blocks;
     let group = if narrow { NARROW } else { WIDE };
