@@ -5,7 +5,9 @@ pub mod graphs;
 
 use irnext::gpu::{Dialect, Gpu, adapters, describe};
 use irnext::kernels::shaders;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::thread;
 
 /// One adapter, opened with native half precision where it has it, with packed half precision, and with no more than
 /// WebGPU promises of every adapter.
@@ -31,9 +33,16 @@ impl Devices {
 
 /// The adapter under test: the first, or the one that IRNEXT_TEST_ADAPTER numbers. A machine without one fails, and
 /// says what to do; it never passes in silence.
+///
+/// A software driver compiles on one thread a device, so threads take turns at as many devices as there are cores.
 pub fn devices() -> &'static Devices {
-    static DEVICES: OnceLock<Devices> = OnceLock::new();
-    DEVICES.get_or_init(|| {
+    static ALL: LazyLock<Vec<OnceLock<Devices>>> = LazyLock::new(|| {
+        (0..thread::available_parallelism().map_or(1, usize::from)).map(|_| OnceLock::new()).collect()
+    });
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static OWN: usize = THREADS.fetch_add(1, Ordering::Relaxed));
+    let own = rayon::current_thread_index().unwrap_or_else(|| OWN.with(|own| *own));
+    ALL[own % ALL.len()].get_or_init(|| {
         let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
         let adapter = adapters().into_iter().nth(index).expect(
             "no adapter to test on: `tests/run.sh` installs a software Vulkan driver and runs all tests; \
