@@ -159,7 +159,9 @@ impl Plan {
         let params = self.steps.iter().map(|step| aligned(step.params.len() as u64)).max().unwrap_or(0);
         let bound = self.constants.len() as u64 + params * self.steps.len() as u64;
         let upload = bound.max(ports(&self.inputs)).min(UPLOAD_BYTES);
-        self.placement.bytes + bound + ports(&self.outputs) + upload
+        // Of every submission a word comes back, and a step has one at most.
+        let marks = aligned(8 * (self.steps.len() as u64 + 2));
+        self.placement.bytes + bound + ports(&self.outputs) + marks + upload
     }
 
     /// Whether a device's limits allow it.

@@ -4,9 +4,10 @@
 use super::{RunError, Session};
 use crate::gpu::{Buffer, Gpu, GpuError};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
-use wgpu::{BufferAsyncError, BufferUsages, MapMode, SubmissionIndex};
+use wgpu::{BufferAsyncError, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 /// Pictures on their way at once: what comes back of one is read while the next is computed.
 const MOST: usize = 2;
@@ -57,12 +58,51 @@ fn make(gpu: &Gpu, bytes: u64) -> Result<Buffer, GpuError> {
     gpu.allocate("staging", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)
 }
 
+/// Bytes of a mark.
+const MARK: u64 = 8;
+
+/// What tells that every submission came to its end: each writes the picture's number as the last thing it does. Metal counts
+/// work that it gave up, for want of memory or of time, as done; what comes back then is another picture's, or black.
+pub(super) struct Marks {
+    number: Buffer,
+    count: usize,
+    pictures: AtomicU64,
+}
+
+impl Marks {
+    /// Of so many submissions.
+    pub fn new(gpu: &Gpu, count: usize) -> Result<Self, GpuError> {
+        let number = gpu.allocate("mark", MARK, BufferUsages::COPY_SRC | BufferUsages::COPY_DST)?;
+        Ok(Self { number, count, pictures: AtomicU64::new(1) })
+    }
+
+    /// What they take.
+    pub fn bytes(&self) -> u64 {
+        MARK * self.count as u64
+    }
+
+    /// The next picture's number, for its submissions to write.
+    fn next(&self, gpu: &Gpu) -> u64 {
+        let number = self.pictures.fetch_add(1, Ordering::Relaxed);
+        gpu.queue.write_buffer(&self.number, 0, &number.to_le_bytes());
+        number
+    }
+
+    /// Whether all submissions of a picture wrote its number.
+    fn are_whole(&self, bytes: &[u8], number: u64) -> bool {
+        bytes.len() as u64 == self.bytes() && bytes.chunks_exact(MARK as usize).all(|mark| mark == number.to_le_bytes())
+    }
+}
+
 /// A picture on its way.
 pub struct Flight<'a> {
     session: &'a Session,
     staging: Option<Buffer>,
     /// Where each output lies in it.
     places: Vec<Range<usize>>,
+    /// Its number, and where its marks lie.
+    number: u64,
+    marks: Range<usize>,
     /// Submissions, and the operations that are done after each.
     portions: Vec<(SubmissionIndex, u64)>,
     mapped: Receiver<Result<(), BufferAsyncError>>,
@@ -85,13 +125,22 @@ impl Session {
     pub fn launch(&self, inputs: &[&[u8]]) -> Result<Flight<'_>, RunError> {
         let staging = self.stagings.take(&self.gpu);
         let (sender, mapped) = channel();
-        let mut flight = Flight { session: self, staging: None, places: vec![], portions: vec![], mapped };
+        let (number, marks) = (0, 0..0);
+        let mut flight =
+            Flight { session: self, staging: None, places: vec![], number, marks, portions: vec![], mapped };
         let launched = self.gpu.guarded(|| {
             self.upload(inputs)?;
-            self.submit_all(self.portion(), &mut |submission, done| {
+            flight.number = self.marks.next(&self.gpu);
+            let first = self.stagings.bytes - self.marks.bytes();
+            let mark = |encoder: &mut CommandEncoder, index: usize| {
+                encoder.copy_buffer_to_buffer(&self.marks.number, 0, &staging, first + MARK * index as u64, MARK);
+            };
+            let mut done = 0;
+            for (index, portion) in self.portions.iter().enumerate() {
+                let (submission, flops) = self.submit_portion(portion, |encoder| mark(encoder, index));
+                done += flops;
                 flight.portions.push((submission, done));
-                Ok(())
-            })?;
+            }
             let mut encoder = self.encoder();
             let mut at = 0;
             for port in &self.plan.outputs {
@@ -101,6 +150,8 @@ impl Session {
                 flight.places.push(at as usize..(at + bytes) as usize);
                 at += super::session::aligned(bytes);
             }
+            mark(&mut encoder, self.portions.len());
+            flight.marks = first as usize..self.stagings.bytes as usize;
             flight.portions.push((self.gpu.queue.submit([encoder.finish()]), self.plan.flops()));
             Ok::<_, RunError>(())
         });
@@ -134,6 +185,9 @@ impl Flight<'_> {
             let mapped = self.mapped.recv().map_err(|error| gpu.failed(error.to_string()))?;
             mapped.map_err(|error| gpu.failed(error.to_string()))?;
             let view = staging.get_mapped_range(..).map_err(|error| gpu.failed(error.to_string()))?;
+            if !self.session.marks.are_whole(&view[self.marks.clone()], self.number) {
+                return Err(gpu.failed("it gave up a part of the work, for want of memory or of time").into());
+            }
             Ok(self.places.iter().map(|place| view[place.clone()].to_vec()).collect())
         })
     }

@@ -1,10 +1,11 @@
 //! A plan on a device: its arena, its constants, its pipelines and bind groups, made once and replayed.
 
-use super::flight::Stagings;
+use super::flight::{Marks, Stagings};
 use super::timing::{MOST_PASSES, Span, timed};
 use crate::compile::{Plan, PlanError};
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::kernels::{ALIGNMENT, Operand};
+use std::ops::Range;
 use std::sync::Arc;
 use thiserror::Error;
 use wgpu::{
@@ -73,12 +74,15 @@ pub struct Session {
     /// Constants and parameters: bound once, counted as long as they are bound.
     _bound: [Buffer; 2],
     dispatches: Vec<Dispatch>,
+    /// The dispatches of each submission.
+    pub(super) portions: Vec<Range<usize>>,
+    pub(super) marks: Marks,
 }
 
 /// Bytes of four words.
 const VEC4: u64 = 16;
 
-/// Work after which a submission ends: a fraction of a second even on a slow GPU, so that no watchdog fires.
+/// Work of a submission at most: a fraction of a second even on a slow GPU, so that no watchdog fires.
 const FLOPS_A_SUBMISSION: u64 = 50_000_000_000;
 
 impl Session {
@@ -95,7 +99,6 @@ impl Session {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
         let arena = gpu.allocate("arena", aligned(plan.placement.bytes), storage)?;
         let outputs: u64 = plan.outputs.iter().map(|port| aligned(plan.buffers[port.buffer.0].bytes)).sum();
-        let stagings = Stagings::new(&gpu, aligned(outputs))?;
         let stride = aligned(plan.steps.iter().map(|step| step.params.len() as u64).max().unwrap_or(0));
         let mut params = vec![0; (stride * plan.steps.len() as u64) as usize];
         for (slot, step) in params.chunks_mut(stride.max(1) as usize).zip(&plan.steps) {
@@ -132,7 +135,12 @@ impl Session {
             });
             dispatches.push(Dispatch { pipeline, bindings, workgroups: step.workgroups, flops: step.cost.flops });
         }
-        Ok(Self { gpu, plan, arena, stagings, _bound: [constants, params], dispatches })
+        let limit =
+            if gpu.software { FLOPS_A_SUBMISSION / 25 } else { FLOPS_A_SUBMISSION.min(gpu.flops_at_once() / 2) };
+        let portions = portions(&dispatches, limit, usize::MAX);
+        let marks = Marks::new(&gpu, portions.len() + 1)?;
+        let stagings = Stagings::new(&gpu, aligned(outputs + marks.bytes()))?;
+        Ok(Self { gpu, plan, arena, stagings, _bound: [constants, params], dispatches, portions, marks })
     }
 
     /// The device.
@@ -179,34 +187,21 @@ impl Session {
     /// When the device fails.
     pub fn dispatch(&self) -> Result<(), RunError> {
         self.gpu.guarded(|| {
-            self.submit_all(FLOPS_A_SUBMISSION, &mut |_, _| Ok(()))?;
+            portions(&self.dispatches, FLOPS_A_SUBMISSION, usize::MAX).into_iter().for_each(|portion| {
+                self.submit(&self.dispatches[portion], 1, |_| ());
+            });
             Ok(self.gpu.wait()?)
         })
     }
 
-    /// Operations after which a submission ends; on a software driver more often, for the sake of progress.
-    pub(super) fn portion(&self) -> u64 {
-        if self.gpu.software { FLOPS_A_SUBMISSION / 25 } else { FLOPS_A_SUBMISSION }
-    }
-
-    /// Submits the steps in portions of about `limit` operations; `submitted` hears of each, and of the operations so
-    /// far.
-    pub(super) fn submit_all(
+    /// Submits a portion, and has `end` record what follows it; and tells what it takes of operations.
+    pub(super) fn submit_portion(
         &self,
-        limit: u64,
-        submitted: &mut dyn FnMut(SubmissionIndex, u64) -> Result<(), GpuError>,
-    ) -> Result<(), RunError> {
-        let (mut done, mut portion, mut start) = (0, 0, 0);
-        for (index, step) in self.dispatches.iter().enumerate() {
-            portion += step.flops;
-            if portion > limit || index + 1 == self.dispatches.len() {
-                let submission = self.submit(&self.dispatches[start..=index], 1);
-                done += portion;
-                (portion, start) = (0, index + 1);
-                submitted(submission, done)?;
-            }
-        }
-        Ok(())
+        portion: &Range<usize>,
+        end: impl FnOnce(&mut CommandEncoder),
+    ) -> (SubmissionIndex, u64) {
+        let steps = &self.dispatches[portion.clone()];
+        (self.submit(steps, 1, end), steps.iter().map(|step| step.flops).sum())
     }
 
     /// Runs every step in a pass of its own and tells when each ran.
@@ -214,15 +209,7 @@ impl Session {
     /// # Errors
     /// When the device fails.
     pub fn dispatch_timed(&self) -> Result<Vec<Span>, RunError> {
-        let mut portions = vec![];
-        let (mut start, mut portion) = (0, 0);
-        for (index, step) in self.dispatches.iter().enumerate() {
-            portion += step.flops;
-            if portion > FLOPS_A_SUBMISSION || index + 1 - start == MOST_PASSES || index + 1 == self.dispatches.len() {
-                portions.push(start..index + 1);
-                (start, portion) = (index + 1, 0);
-            }
-        }
+        let portions = portions(&self.dispatches, FLOPS_A_SUBMISSION, MOST_PASSES);
         timed(&self.gpu, &portions, &|index, pass| self.dispatches[index].record(pass))
     }
 
@@ -247,17 +234,18 @@ impl Session {
 
     fn guarded(&self, steps: &[Dispatch], times: usize) -> Result<(), RunError> {
         self.gpu.guarded(|| {
-            self.submit(steps, times);
+            self.submit(steps, times, |_| ());
             Ok(self.gpu.wait()?)
         })
     }
 
-    /// Submits steps, in one pass: a pass of its own for each takes twice the time to record.
-    fn submit(&self, steps: &[Dispatch], times: usize) -> SubmissionIndex {
+    /// Submits steps, in one pass, and what `end` records: a pass of its own for each takes twice the time to record.
+    fn submit(&self, steps: &[Dispatch], times: usize, end: impl FnOnce(&mut CommandEncoder)) -> SubmissionIndex {
         let mut encoder = self.encoder();
         let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
         (0..times).flat_map(|_| steps).for_each(|step| step.record(&mut pass));
         drop(pass);
+        end(&mut encoder);
         self.gpu.queue.submit([encoder.finish()])
     }
 
@@ -273,6 +261,22 @@ impl Dispatch {
         pass.set_bind_group(0, &self.bindings, &[]);
         pass.dispatch_workgroups(x, y, z);
     }
+}
+
+/// The dispatches of each submission: as many in a row as come to `limit` operations, and to `most` of them.
+fn portions(dispatches: &[Dispatch], limit: u64, most: usize) -> Vec<Range<usize>> {
+    let (mut portions, mut start, mut flops) = (vec![], 0, 0_u64);
+    for (index, step) in dispatches.iter().enumerate() {
+        flops = flops.saturating_add(step.flops);
+        if index > start && (flops > limit || index - start == most) {
+            portions.push(start..index);
+            (start, flops) = (index, step.flops);
+        }
+    }
+    if start < dispatches.len() {
+        portions.push(start..dispatches.len());
+    }
+    portions
 }
 
 pub(super) fn aligned(bytes: u64) -> u64 {
