@@ -236,7 +236,9 @@ fn bands_within(picture: &Picture, span: &Span, room: &Room) -> Option<(usize, V
         .max(large)
         .min(rows_in(room.limits.max_buffer_size.saturating_sub(span.statistics), span.live))
         .min(rows_in(room.limits.max_storage_buffer_binding_size, span.largest))
-        .min(rows_in(room.flops_at_once, heaviest));
+        .min(rows_in(room.flops_at_once, heaviest))
+        // Kernels that run value by value have a row of workgroups for each.
+        .min(room.limits.max_compute_workgroups_per_dimension as usize);
     let rows = rows / span.step * span.step;
     if rows == 0 { None } else { picture.bands(span, rows).map(|bands| (rows, bands)) }
 }

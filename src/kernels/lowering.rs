@@ -241,14 +241,27 @@ pub(crate) fn wrapped(count: u64, max_workgroups: u32) -> ([u32; 3], u32) {
 /// `count` workgroups as rows of as many as the device runs on an axis.
 pub(crate) fn groups_of(count: usize, max_workgroups: u32) -> [u32; 2] {
     // A limit so large that a row would overflow its own count is cut to WebGPU's.
-    let across = count.min(max_workgroups.min(65535) as usize).max(1);
-    [across as u32, count.div_ceil(across) as u32]
+    let down = count.div_ceil(max_workgroups.clamp(1, 65535) as usize).max(1);
+    // Rows of like length: the last one's surplus is idle.
+    [count.div_ceil(down).max(1) as u32, down as u32]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
+
+    #[test]
+    fn rows_of_workgroups_hold_all_and_little_more() {
+        for (count, most) in
+            [(0, 65_535), (1, 1), (65_535, 65_535), (65_536, 65_535), (65_600, 65_535), (1_000_000, 4000)]
+        {
+            let [across, down] = groups_of(count, most).map(|side| side as usize);
+            assert!(across <= most as usize && across * down >= count.max(1), "{count}: {across} x {down}");
+            assert!(across * down < count.max(1) + down, "{count}: {across} x {down}");
+        }
+        assert_eq!(groups_of(10, u32::MAX), [10, 1]);
+    }
 
     #[test]
     fn a_weight_is_packed_once_for_all_plans() {
