@@ -43,7 +43,7 @@ fn fused(model: &Model, height: usize, width: usize) -> Graph {
 }
 
 fn bands(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, budget: u64) -> Result<Bands, PlanError> {
-    let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
+    let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once() };
     let plan = compile_bands(graph, precision, target(gpu, false), &room)?;
     Ok(Bands::new(Arc::clone(gpu), Arc::new(plan)))
 }
@@ -192,7 +192,7 @@ fn heavy_dispatches_are_cut_where_they_must_be() {
         let cut = compile_bands(&graph, Element::F16, target(&gpu, false), &room).expect("can be cut");
         assert!(cut.most_flops() <= most && cut.most_flops() > most / 4, "{} of {most}", cut.most_flops());
     }
-    Arc::get_mut(&mut gpu).expect("its only owner").flops_at_once = plan.most_flops() - 1;
+    Arc::get_mut(&mut gpu).expect("its only owner").flops_unmeasured = plan.most_flops() - 1;
     let (restorer, notices) = restorer(&gpu, None);
     let cut = restorer.restore(&photo()).expect("restores");
     let notices = notices.lock().expect("no panic").clone();
@@ -202,7 +202,7 @@ fn heavy_dispatches_are_cut_where_they_must_be() {
     }
     // What no band makes short enough goes as it is.
     let mut gpu = fresh();
-    Arc::get_mut(&mut gpu).expect("its only owner").flops_at_once = 1;
+    Arc::get_mut(&mut gpu).expect("its only owner").flops_unmeasured = 1;
     let uncut = restorer_of(&gpu).restore(&photo()).expect("restores");
     assert_eq!(eight(&uncut), eight(&whole));
 }

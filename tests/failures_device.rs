@@ -237,6 +237,26 @@ fn shipped_models_restore_on_devices() {
     }
 }
 
+/// A device is trusted with a network that it makes of a picture what the CPU makes of it, and a wrong one is seen.
+#[test]
+fn a_device_is_compared_with_the_cpu() {
+    let decibels = |sources| {
+        let gpu = Arc::new(Gpu::open(&adapters().swap_remove(adapter_index()), sources).expect("opens"));
+        restorer(&gpu, None).decibels_to_cpu().expect("runs").expect("is finite")
+    };
+    let sound = decibels(shaders());
+    assert!(sound > 45.0, "{sound} dB");
+    let folder = tempfile::tempdir().expect("a folder");
+    let right = std::fs::read_to_string("shaders/pixels_in.wgsl").expect("reads");
+    let wrong = right.replace("/ 255.0", "/ 300.0");
+    assert_ne!(right, wrong);
+    std::fs::write(folder.path().join("pixels_in.wgsl"), wrong).expect("writes");
+    let wrong = decibels(shaders().replaced_from(folder.path()).expect("reads"));
+    assert!(wrong < 30.0, "{wrong} dB");
+    let cpu = Restorer::on(Executor::Cpu(None), model(), &Options::default());
+    assert!(cpu.decibels_to_cpu().expect("asks no device").is_none());
+}
+
 /// The largest difference of two pictures of 8 bits, in levels.
 fn furthest(a: &Photo, b: &Photo) -> u8 {
     let values = |photo: &Photo| match &photo.pixels {

@@ -169,7 +169,7 @@ struct Memory {
 /// When --memory is too little even for bands. Without it, a picture that is too large is none.
 fn memory(graph: &Graph, precision: Element, aim: &Aim, arguments: &Arguments) -> Result<Memory, Failure> {
     let (limits, flops_at_once) = match &aim.gpu {
-        Some(gpu) => (gpu.limits.clone(), gpu.flops_at_once),
+        Some(gpu) => (gpu.limits.clone(), gpu.flops_at_once()),
         None => (wgpu::Limits::default(), u64::MAX),
     };
     let budget = arguments.device.memory;

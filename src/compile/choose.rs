@@ -1,5 +1,5 @@
 //! Which kernel computes a convolution, or a residual block as a whole: the shipped table > what was measured on this
-//! machine > a heuristic > the plain kernel; never one that disagrees with the plain one on this device.
+//! machine > a heuristic > the plain kernel; never one that disagrees with the CPU reference on this device.
 
 use super::fastest;
 use crate::graph::{Conv2d, ConvTranspose2d, Graph, NodeId, Op};
@@ -49,7 +49,7 @@ pub enum Reason {
     Tuned,
     /// A rule of thumb.
     Heuristic,
-    /// What would have been taken disagrees with the plain kernel on this device.
+    /// What would have been taken disagrees with the CPU reference on this device.
     Demoted,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Reason {
             Reason::Shipped => "fastest in the shipped table",
             Reason::Tuned => "fastest on this machine",
             Reason::Heuristic => "heuristic",
-            Reason::Demoted => "the heuristic's disagrees with the plain kernel on this device, or is refused",
+            Reason::Demoted => "the heuristic's is wrong on this device, or is refused",
         })
     }
 }
@@ -176,6 +176,12 @@ fn decide(precision: Element, target: &Target, key: &str, Ranked { all, suited }
         return Choice { kernel: first, reason: Reason::Heuristic };
     }
     Choice { kernel: suited.find(sound).unwrap_or(plain), reason: Reason::Demoted }
+}
+
+/// Whether a kernel is the one that takes the place of all others.
+pub fn is_plain(kernel: &str) -> bool {
+    let plain = [CONVOLUTIONS.last().map(|last| last.name), TRANSPOSED_CONVOLUTIONS.last().map(|last| last.name)];
+    plain.contains(&Some(kernel))
 }
 
 /// What a kernel's check goes by in [`crate::gpu::Preferences::agrees`].

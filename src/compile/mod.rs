@@ -15,7 +15,8 @@ mod segment;
 pub use alone::alone;
 pub use bands::{BandPlan, Cut, Estimate, Room, Segment, Stage, compile_bands, cut};
 pub use choose::{
-    CHOICES, Choice, Reason, block, block_candidates, candidates, check_key, choose, choose_block, key, shader,
+    CHOICES, Choice, Reason, block, block_candidates, candidates, check_key, choose, choose_block, is_plain, key,
+    shader,
 };
 pub use lower::LowerError;
 pub use memory::{Lifetime, Placement, place};

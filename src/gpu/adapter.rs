@@ -34,8 +34,10 @@ impl FromStr for AdapterChoice {
 
 /// What a choice came to.
 pub enum Backing {
-    /// A GPU, or a software driver asked for by number.
+    /// A GPU, or a software driver, asked for by number.
     Adapter(Box<Adapter>),
+    /// The GPUs of which the first that can be opened is taken, and the CPU executor where none can.
+    Any(Vec<Adapter>),
     /// The CPU executor, with the reason if it was not asked for.
     Cpu(Option<String>),
 }
@@ -88,13 +90,14 @@ pub fn choose(choice: AdapterChoice) -> Result<Backing, GpuError> {
         AdapterChoice::Index(index) => Err(GpuError::NoSuchAdapter { index, found: found.len() }),
         _ => {
             let software = found.iter().find(|a| a.get_info().device_type == DeviceType::Cpu).map(describe);
-            match found.into_iter().find(|a| a.get_info().device_type != DeviceType::Cpu) {
-                Some(adapter) => Ok(Backing::Adapter(Box::new(adapter))),
-                None => Ok(Backing::Cpu(Some(match software {
+            found.retain(|adapter| adapter.get_info().device_type != DeviceType::Cpu);
+            if found.is_empty() {
+                return Ok(Backing::Cpu(Some(match software {
                     Some(name) => format!("no GPU found, only {name}; using the CPU executor"),
                     None => "no GPU driver found; using the CPU executor".into(),
-                }))),
+                })));
             }
+            Ok(Backing::Any(found))
         }
     }
 }

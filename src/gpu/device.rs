@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{
-    Adapter, BufferDescriptor, BufferUsages, ComputePipeline, CooperativeScalarType, Device, DeviceDescriptor,
+    Adapter, Backend, BufferDescriptor, BufferUsages, ComputePipeline, CooperativeScalarType, Device, DeviceDescriptor,
     ErrorFilter, Features, Limits, MemoryHints, PollType, Queue, SubmissionIndex,
 };
 
@@ -20,18 +20,42 @@ pub const UPLOAD_BYTES: u64 = 8 << 20;
 /// less would be to wait for the picture before it.
 const UNDERWAY_BYTES: u64 = 64 << 20;
 
-/// A second's at 100 GFLOP/s, half of what Windows allows.
+/// A second's at 100 GFLOP/s.
 const FLOPS_AT_ONCE: u64 = 100_000_000_000;
 
 /// Neither discrete nor Apple's; a software driver has no watchdog.
 fn may_be_slow(info: &wgpu::AdapterInfo) -> bool {
     let slow = !matches!(info.device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::DiscreteGpu);
-    slow && info.backend != wgpu::Backend::Metal
+    slow && info.backend != Backend::Metal
 }
 
 /// The most lanes that a subgroup has. For Metal wgpu names what any GPU might have; those with matrices have 32.
 fn most_lanes(info: &wgpu::AdapterInfo) -> u32 {
-    if info.backend == wgpu::Backend::Metal { 32 } else { info.subgroup_max_size }
+    if info.backend == Backend::Metal { 32 } else { info.subgroup_max_size }
+}
+
+/// What every kernel may take for granted, and WebGPU promises, where a device has less.
+fn lacks(limits: &Limits) -> Option<String> {
+    let promised = Limits::default();
+    let each = [
+        (
+            "invocations a workgroup",
+            limits.max_compute_invocations_per_workgroup,
+            promised.max_compute_invocations_per_workgroup,
+        ),
+        (
+            "bytes of workgroup memory",
+            limits.max_compute_workgroup_storage_size,
+            promised.max_compute_workgroup_storage_size,
+        ),
+        (
+            "storage buffers a shader",
+            limits.max_storage_buffers_per_shader_stage,
+            promised.max_storage_buffers_per_shader_stage,
+        ),
+    ];
+    let (what, has, takes) = each.into_iter().find(|(_, has, takes)| has < takes)?;
+    Some(format!("it has {has} {what}, and the kernels take {takes}"))
 }
 
 /// Square cooperative matrices, and the subgroups that compute them.
@@ -58,6 +82,8 @@ pub struct Gpu {
     pub queue: Queue,
     /// The adapter's description.
     pub name: String,
+    /// What it is reached through.
+    pub backend: Backend,
     /// What was asked for of the adapter's limits: all, unless told otherwise.
     pub limits: Limits,
     /// What its buffers take.
@@ -72,8 +98,9 @@ pub struct Gpu {
     pub matrix: Option<Matrices>,
     /// Whether the adapter is a software driver on the CPU.
     pub software: bool,
-    /// Operations of a dispatch at most, where it may be so slow that its driver's watchdog ends a long one.
-    pub flops_at_once: u64,
+    /// Operations of a dispatch at most before its pace is known, where it may be so slow that its driver's watchdog ends a
+    /// long one.
+    pub flops_unmeasured: u64,
     shaders: Shaders,
     preferences: Mutex<Option<&'static Preferences>>,
     pipelines: Mutex<HashMap<Variant, Arc<ComputePipeline>>>,
@@ -105,6 +132,9 @@ impl Gpu {
     pub fn open_with(adapter: &Adapter, shaders: Shaders, native_f16: bool, limits: Limits) -> Result<Self, GpuError> {
         let name = describe(adapter);
         let info = adapter.get_info();
+        if let Some(reason) = lacks(&limits) {
+            return Err(GpuError::Open { adapter: name, reason });
+        }
         let mut wanted = Features::TIMESTAMP_QUERY | Features::SUBGROUP | Features::PIPELINE_CACHE;
         if native_f16 {
             wanted |= Features::SHADER_F16;
@@ -154,6 +184,7 @@ impl Gpu {
             device,
             queue,
             name,
+            backend: info.backend,
             limits,
             memory: Arc::default(),
             dialect: Dialect {
@@ -167,13 +198,19 @@ impl Gpu {
                 .filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SUBGROUP))
                 .map(|side| Matrices { side, lanes: most_lanes(&info) }),
             software: info.device_type == wgpu::DeviceType::Cpu,
-            flops_at_once: if may_be_slow(&info) { FLOPS_AT_ONCE } else { u64::MAX },
+            flops_unmeasured: if may_be_slow(&info) { FLOPS_AT_ONCE } else { u64::MAX },
             shaders,
             preferences: Mutex::default(),
             pipelines: Mutex::default(),
             kept,
             failure,
         })
+    }
+
+    /// Operations of a dispatch at most: a second's, half of what Windows allows. A software driver has no watchdog.
+    pub fn flops_at_once(&self) -> u64 {
+        let measured = self.preferences().and_then(|known| known.flops_per_second);
+        measured.filter(|_| !self.software).map_or(self.flops_unmeasured, |pace| pace as u64)
     }
 
     /// Whether all its shaders are the binary's: then one that is refused is the driver's doing, not their writer's.
@@ -183,7 +220,7 @@ impl Gpu {
 
     /// Where this device's preferences are kept, if anywhere.
     pub fn preferences_file(&self) -> Option<PathBuf> {
-        preferences::place(&self.name, self.shaders.fingerprint())
+        preferences::place(&self.name, self.backend, self.dialect, self.shaders.fingerprint())
     }
 
     /// What is known of this device's kernels, if anything was measured or read.
@@ -210,6 +247,7 @@ impl Gpu {
             return Ok(Arc::clone(pipeline));
         }
         let source = self.shaders.compose(variant, self.dialect)?;
+        let memory = self.device.push_error_scope(ErrorFilter::OutOfMemory);
         let internal = self.device.push_error_scope(ErrorFilter::Internal);
         let validation = self.device.push_error_scope(ErrorFilter::Validation);
         let descriptor = wgpu::ShaderModuleDescriptor {
@@ -242,6 +280,12 @@ impl Gpu {
         if let Some(error) = refused.into_iter().flatten().next() {
             return Err(ShaderError::Refused { variant: variant.to_string(), reason: error.to_string() }.into());
         }
+        if let Some(error) = pollster::block_on(memory.pop()) {
+            let (adapter, what) = (self.name.clone(), format!("the pipeline {variant}"));
+            return Err(GpuError::Memory { adapter, what, reason: error.to_string() });
+        }
+        // A driver that breaks down over a pipeline may have lost the device with it.
+        self.check()?;
         let pipeline = Arc::new(pipeline);
         pipelines.insert(variant.clone(), Arc::clone(&pipeline));
         Ok(pipeline)

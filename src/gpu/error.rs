@@ -35,6 +35,16 @@ pub enum GpuError {
         /// The driver's word, or what the budget has left.
         reason: String,
     },
+    /// It computes something else than the CPU.
+    #[error(
+        "{adapter} computes wrong results: {reason}; use another `--device`, or `--device cpu`, and tell its driver's makers"
+    )]
+    Unsound {
+        /// The adapter's description.
+        adapter: String,
+        /// What was compared.
+        reason: String,
+    },
     /// The driver reported an error, or the device was lost.
     #[error("{adapter} failed: {reason}; try again, another `--device`, or `--device cpu`")]
     Failed {

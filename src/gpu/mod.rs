@@ -14,5 +14,5 @@ pub use device::{Gpu, Matrices, UPLOAD_BYTES};
 pub use dialect::Dialect;
 pub use error::GpuError;
 pub use memory::{Buffer, Ledger};
-pub use preferences::Preferences;
+pub use preferences::{Preferences, Turn};
 pub use shader::{ShaderError, Shaders, Variant};

@@ -1,11 +1,15 @@
 //! What measuring an adapter has shown: which kernel is fastest for what, and which ones compute what they should. Kept
 //! in the user's cache folder, one file for an adapter, its driver and a set of shaders.
 
+use super::Dialect;
 use crate::tensor::{folder_of, write_whole};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use wgpu::Backend;
 
 /// Kernels by what was measured of them. Keys and names are the compiler's; here they are text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,12 +18,21 @@ pub struct Preferences {
     pub adapter: String,
     /// The fastest kernel for each key that was timed.
     pub fastest: BTreeMap<String, String>,
-    /// Each kernel that was compared with the plain one: whether they agree; not where the driver refuses it.
+    /// Each kernel that was compared with the CPU reference: whether they agree; not where the driver refuses it.
     pub agrees: BTreeMap<String, bool>,
+    /// Kernels whose first run here has begun, and how often one did: what is left over ended the program, or the machine.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub begun: BTreeMap<String, u32>,
+    /// Those that had one in this start of the program.
+    #[serde(skip)]
+    pub ran: BTreeSet<String>,
+    /// Floating-point operations a second, by the convolution that has most of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flops_per_second: Option<f64>,
 }
 
 impl Preferences {
-    /// Whether a kernel was found to disagree with the plain one, or refused.
+    /// Whether a kernel was found to disagree with the CPU reference, or refused.
     pub fn demoted(&self, kernel: &str) -> bool {
         self.agrees.get(kernel) == Some(&false)
     }
@@ -53,6 +66,35 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     write_whole(path, true, |file| file.write_all(bytes))
 }
 
+/// What other programs wait for that would learn the same of a device; given back when it is dropped, and by the system when
+/// the program ends.
+pub struct Turn(Option<File>);
+
+impl Turn {
+    /// Waits for a file's turn for as long as learning takes; not at all where there can be no such file.
+    pub fn take(path: Option<&Path>) -> Self {
+        let Some(path) = path else { return Self(None) };
+        let lock = std::fs::create_dir_all(folder_of(path)).and_then(|()| File::create(path.with_extension("lock")));
+        let Ok(lock) = lock else { return Self(None) };
+        let begun = Instant::now();
+        while let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            if begun.elapsed() > LONGEST_TURN {
+                return Self(None);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self(Some(lock))
+    }
+
+    /// Whether it is ours.
+    pub fn is_ours(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// A program that hangs in its turn is not waited for forever.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
+
 /// Where what is known of devices is kept: in `IRNEXT_CACHE`, else in the user's cache folder; nowhere if there is none.
 pub(super) fn folder() -> Option<PathBuf> {
     // Set to nothing it is as good as not set; an empty path would be the current folder.
@@ -62,9 +104,15 @@ pub(super) fn folder() -> Option<PathBuf> {
     }
 }
 
-/// Where the preferences of an adapter with these shaders are kept.
-pub(super) fn place(adapter: &str, shaders: u64) -> Option<PathBuf> {
-    Some(folder()?.join(format!("{:016x}-{shaders:016x}.json", fingerprint(adapter.bytes()))))
+/// Where the preferences of an adapter with these shaders are kept, as this version of the program translates them and as
+/// this system's compiler does.
+pub(super) fn place(adapter: &str, backend: Backend, dialect: Dialect, shaders: u64) -> Option<PathBuf> {
+    let mut text = format!("{adapter} {dialect:?} {}", env!("CARGO_PKG_VERSION")).into_bytes();
+    if backend == Backend::Metal {
+        // Its compiler comes with the system, and tells no version.
+        text.extend(std::fs::read("/System/Library/CoreServices/SystemVersion.plist").unwrap_or_default());
+    }
+    Some(folder()?.join(format!("{:016x}-{shaders:016x}.json", fingerprint(text))))
 }
 
 /// FNV-1a, the same in every build.

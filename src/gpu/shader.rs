@@ -132,10 +132,12 @@ impl Shaders {
         self.embedded
     }
 
-    /// A number that differs where the sources do.
+    /// A number that differs where the sources do, or what is made of them: those of a folder are compiled with checks of
+    /// every index.
     pub fn fingerprint(&self) -> u64 {
         let texts = self.sources.iter().flat_map(|(path, source)| [path, source]);
-        super::preferences::fingerprint(texts.flat_map(|text| text.bytes().chain([0])))
+        let bytes = texts.flat_map(|text| text.bytes().chain([0]));
+        super::preferences::fingerprint(bytes.chain([u8::from(self.embedded)]))
     }
 
     /// Standard WGSL for a variant in a device's dialect.

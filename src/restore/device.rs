@@ -218,9 +218,10 @@ impl Restorer {
     fn plan(&self, gpu: &Arc<Gpu>, frame: Frame, budget: u64) -> Result<Cut, RestoreError> {
         let graph = self.graph(frame)?;
         self.prepare(gpu, &graph)?;
+        self.vouch(gpu)?;
         let target = target(gpu, false);
         let plan = compile_picture(&graph, self.precision(), target, frame)?;
-        let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
+        let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once() };
         Ok(cut(plan, &graph, self.precision(), target, &room)?)
     }
 
@@ -275,7 +276,7 @@ impl Restorer {
     }
 }
 
-fn bytes(pixels: &Pixels) -> &[u8] {
+pub(super) fn bytes(pixels: &Pixels) -> &[u8] {
     match pixels {
         Pixels::Eight(pixels) => bytemuck::cast_slice(pixels),
         Pixels::Sixteen(pixels) => bytemuck::cast_slice(pixels),
@@ -283,7 +284,7 @@ fn bytes(pixels: &Pixels) -> &[u8] {
 }
 
 /// The pixels that a plan of a whole picture has made of `pixels`, and how many are not finite.
-fn whole(pixels: &Pixels, results: &[Vec<u8>]) -> (Pixels, u64) {
+pub(super) fn whole(pixels: &Pixels, results: &[Vec<u8>]) -> (Pixels, u64) {
     let count = results[1].first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)));
     let restored = &results[0][..bytes(pixels).len()];
     let restored = match pixels {

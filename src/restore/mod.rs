@@ -6,6 +6,7 @@ mod faithful;
 mod fill;
 mod pixels;
 mod plans;
+mod sound;
 mod turns;
 
 pub(crate) use cpu::needed;
@@ -130,17 +131,19 @@ impl Executor {
         if let Some(folder) = &options.shaders {
             sources = sources.replaced_from(folder)?;
         }
-        Ok(match choose(options.device)? {
-            Backing::Adapter(adapter) => {
-                let gpu = match options.packed {
-                    true => Gpu::open_with(&adapter, sources, false, adapter.limits())?,
-                    false => Gpu::open(&adapter, sources)?,
-                };
-                if let Some(memory) = options.memory {
-                    gpu.memory.set_budget(memory);
-                }
-                Self::Gpu(Arc::new(gpu))
+        let open = |adapter: &wgpu::Adapter| -> Result<Self, GpuError> {
+            let gpu = match options.packed {
+                true => Gpu::open_with(adapter, sources.clone(), false, adapter.limits())?,
+                false => Gpu::open(adapter, sources.clone())?,
+            };
+            if let Some(memory) = options.memory {
+                gpu.memory.set_budget(memory);
             }
+            Ok(Self::Gpu(Arc::new(gpu)))
+        };
+        Ok(match choose(options.device)? {
+            Backing::Adapter(adapter) => open(&adapter)?,
+            Backing::Any(adapters) => first_that_opens(&adapters, open),
             Backing::Cpu(reason) if options.shaders.is_some() => {
                 let reason = reason.unwrap_or_else(|| "the CPU executor it is".to_owned());
                 Self::Cpu(Some(format!("{reason}; it has no shaders, so --shaders changes nothing")))
@@ -156,6 +159,19 @@ impl Executor {
             Self::Cpu(_) => "CPU executor",
         }
     }
+}
+
+/// The first adapter that can be opened, else the CPU executor with what was said of each.
+fn first_that_opens<A>(adapters: &[A], open: impl Fn(&A) -> Result<Executor, GpuError>) -> Executor {
+    let mut reasons = vec![];
+    for adapter in adapters {
+        match open(adapter) {
+            Ok(executor) => return executor,
+            Err(error) => reasons.push(error.to_string()),
+        }
+    }
+    reasons.push("using the CPU executor".into());
+    Executor::Cpu(Some(reasons.join("; ")))
 }
 
 /// A model, ready to restore photos one after another. The plan of the last size is kept, and that of the same size turned.
@@ -297,4 +313,25 @@ impl Restorer {
 /// Sides rounded up to multiples of 32, at least 64.
 pub fn padded_size(height: usize, width: usize) -> [usize; 2] {
     [height, width].map(|side| side.next_multiple_of(32).max(64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Executor, first_that_opens};
+    use crate::gpu::GpuError;
+
+    #[test]
+    fn a_gpu_that_cannot_be_opened_is_passed_over() {
+        let opened = |adapters: &[&str]| {
+            first_that_opens(adapters, |name| match name.strip_prefix("broken ") {
+                Some(_) => Err(GpuError::Open { adapter: (*name).into(), reason: "no queue".into() }),
+                None => Ok(Executor::Cpu(Some((*name).into()))),
+            })
+        };
+        let Executor::Cpu(Some(told)) = opened(&["broken a", "b", "c"]) else { panic!("is opened") };
+        assert_eq!(told, "b");
+        let Executor::Cpu(Some(told)) = opened(&["broken a", "broken b"]) else { panic!("the CPU is left") };
+        let all = ["broken a can't be opened: no queue", "broken b", "using the CPU executor"];
+        assert!(all.iter().all(|part| told.contains(part)), "{told}");
+    }
 }

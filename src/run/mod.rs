@@ -2,6 +2,7 @@
 
 mod bands;
 mod flight;
+mod prepare;
 mod self_check;
 mod session;
 mod spill;
@@ -11,8 +12,9 @@ mod tune;
 
 pub use bands::{Bands, Sink, Source};
 pub use flight::Flight;
+pub use prepare::prepare;
 pub use self_check::{Verdict, check_inputs, verdict};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Span, timed};
-pub use tune::{Kind, WARMING, explain, kinds, least_time, prepare, sample, session_by_kernel, tune};
+pub use tune::{Kind, WARMING, explain, kinds, least_time, sample, session_by_kernel, tune};

@@ -104,7 +104,7 @@ impl MapRunner {
     /// When an op has no kernel, or the room is too little even for bands.
     pub fn new(gpu: &Arc<Gpu>, graph: &Graph, precision: Element, budget: u64) -> Result<Self, RunError> {
         let plan = compile(graph, precision, target(gpu, false))?;
-        let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once };
+        let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once() };
         Ok(match cut(plan, graph, precision, target(gpu, false), &room)? {
             Cut::Whole(plan) => {
                 let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;

@@ -1,6 +1,6 @@
-//! What measuring a device shows: which kernel is fastest for what; and who reads that, measures and keeps it.
+//! Which kernel is the fastest for what on a device, and how that is measured.
 
-use super::self_check::{Verdict, verdict};
+use super::prepare::{first_run, unused};
 use super::{RunError, TensorSession, target};
 use crate::compile::{
     CHOICES, Choice, PlanError, Reason, alone, assign_elements, block, block_candidates, candidates, check_key, choose,
@@ -10,7 +10,7 @@ use crate::gpu::{Gpu, GpuError, Preferences};
 use crate::graph::{Graph, NodeId};
 use crate::kernels::Target;
 use crate::tensor::Element;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -120,78 +120,6 @@ pub fn least_time(session: &TensorSession, warming: Duration, budget: Duration) 
     }
 }
 
-/// Reads what is known of a device and measures what is not: kernels that the plan would take are compared with the
-/// plain ones, once; with a budget, kinds that were never timed are, as far as it reaches. Returns warnings.
-///
-/// # Errors
-/// When the device fails.
-pub fn prepare(
-    gpu: &Arc<Gpu>,
-    graph: &Graph,
-    precision: Element,
-    budget: Option<Duration>,
-) -> Result<Vec<String>, RunError> {
-    let mut warnings = vec![];
-    let file = gpu.preferences_file();
-    let before = match gpu.preferences() {
-        Some(known) => known.clone(),
-        None => match file.as_deref().map_or_else(|| Ok(Preferences::default()), Preferences::load) {
-            Ok(known) => known,
-            Err(reason) => {
-                warnings.push(format!("{reason}: what was measured of this device is ignored and measured again"));
-                Preferences::default()
-            }
-        },
-    };
-    let mut known = Preferences { adapter: gpu.name.clone(), ..before.clone() };
-    gpu.prefer(known.clone());
-    if let Some(budget) = budget {
-        warnings.extend(tune(gpu, graph, precision, budget, &mut known)?);
-        gpu.prefer(known.clone());
-    }
-    // A demotion brings the next choice, which is to be checked in its turn.
-    let mut not_compared = BTreeSet::new();
-    loop {
-        let mut chosen: Vec<&str> =
-            kinds(graph, precision, &target(gpu, false)).iter().map(|kind| kind.choice.kernel).collect();
-        chosen.sort_unstable();
-        chosen.dedup();
-        // What is no kernel of its own has nothing to be compared.
-        chosen.retain(|kernel| CHOICES.contains(kernel) && !not_compared.contains(kernel));
-        chosen.retain(|kernel| !known.agrees.contains_key(&check_key(kernel, precision)));
-        if chosen.is_empty() {
-            break;
-        }
-        for kernel in chosen {
-            let agrees = match verdict(gpu, kernel, precision, !gpu.software)? {
-                Verdict::Agrees => true,
-                Verdict::Objection(objection) => {
-                    warnings.push(unused(gpu, kernel, precision, &objection));
-                    false
-                }
-                Verdict::NotCompared => {
-                    not_compared.insert(kernel);
-                    continue;
-                }
-            };
-            known.agrees.insert(check_key(kernel, precision), agrees);
-        }
-        gpu.prefer(known.clone());
-    }
-    if known != before
-        && let Some(file) = file
-        && let Err(error) = known.save(&file)
-    {
-        warnings.push(format!("{}: {error}; this device will be measured again", file.display()));
-    }
-    Ok(warnings)
-}
-
-/// What is said of a kernel that is not used on a device.
-fn unused(gpu: &Gpu, kernel: &str, precision: Element, objection: &str) -> String {
-    format!("{}: `{kernel}` in {precision} {objection}, so it is not used", gpu.name)
-}
-
 /// Pixels of the largest map that a kernel is timed on, and its operations: enough to fill a large GPU, and not more than a
 /// small one computes by its plainest kernel in a fraction of a second.
 const PIXELS: usize = 1 << 19;
@@ -201,7 +129,7 @@ const FLOPS: u64 = 10_000_000_000;
 const ENOUGH: Duration = Duration::from_millis(100);
 
 /// Times every kind that was never timed, until the budget is spent. A kernel for which there is no room is left out, and
-/// one that the driver refuses isn't used any more. Returns warnings.
+/// one that the driver refuses isn't used any more. Notes the device's pace, if it wasn't known. Returns warnings.
 ///
 /// # Errors
 /// When the device fails.
@@ -221,6 +149,7 @@ pub fn tune(
     // What is known for as long as this takes: of the samples' own kinds too, which are smaller.
     let mut trial = known.clone();
     let mut warming = WARMING.min(budget / 4);
+    let (paced, mut heaviest) = (known.flops_per_second.is_some(), 0);
     for (index, kind) in open.iter().enumerate() {
         // What was begun is ended: the next time would begin with it again, and get no further.
         let Some(left) = budget.checked_sub(started.elapsed()) else { break };
@@ -238,8 +167,9 @@ pub fn tune(
             if known.demoted(&check_key(kernel, precision)) {
                 continue;
             }
-            let timed = session_by_kernel(gpu, &sample, precision, kernel)
-                .and_then(|session| least_time(&session, warming, portion));
+            let timed = first_run(gpu, known, &check_key(kernel, precision), || {
+                least_time(&session_by_kernel(gpu, &sample, precision, kernel)?, warming, portion)
+            });
             if timed.is_ok() {
                 // The rests from here on are short ones, and of all that is open some is to be timed.
                 warming = Duration::ZERO;
@@ -260,7 +190,12 @@ pub fn tune(
                 Err(error) => return Err(error),
             }
         }
-        if let Some((_, kernel)) = fastest {
+        if let Some((time, kernel)) = fastest {
+            let flops = 2 * sample.multiply_adds();
+            if !paced && flops > heaviest && !time.is_zero() {
+                heaviest = flops;
+                known.flops_per_second = Some(flops as f64 / time.as_secs_f64());
+            }
             known.fastest.insert(kind.key.clone(), kernel.into());
             let own = self::kinds(&sample, precision, &target(gpu, false)).swap_remove(0).key;
             trial.fastest.extend([kind.key.clone(), own].map(|key| (key, kernel.into())));

@@ -1,0 +1,74 @@
+//! Whether a device makes of a picture what the CPU makes of it: asked once a device, before its first picture, by the whole
+//! network. Kernels of which there are several are compared one by one before; a driver may get others wrong.
+
+use super::device::{bytes, whole};
+use super::{Executor, RestoreError, Restorer};
+use crate::compile::{Frame, compile_picture};
+use crate::gpu::{Gpu, GpuError};
+use crate::photo::Pixels;
+use crate::run::{self, Session, target};
+use std::sync::{Arc, PoisonError};
+
+/// A picture of sides that no tile divides.
+const FRAME: Frame = Frame { height: 75, width: 90, sixteen: false };
+
+/// Decibels between both below which a device isn't trusted. Half precision alone comes to 50 and more.
+const LEAST: f64 = 30.0;
+
+impl Restorer {
+    /// Refuses a GPU that computes something else than the CPU; the answer is kept with what else is known of it. Software
+    /// drivers are tested, and slow to compile.
+    ///
+    /// # Errors
+    /// When it does, or fails.
+    pub(super) fn vouch(&self, gpu: &Arc<Gpu>) -> Result<(), RestoreError> {
+        let key = format!("whole network {}", self.precision());
+        let known = gpu.preferences().cloned().unwrap_or_default();
+        if gpu.software || known.agrees.get(&key) == Some(&true) {
+            return Ok(());
+        }
+        let decibels = match self.decibels_to_cpu() {
+            Ok(Some(decibels)) => decibels,
+            // The picture itself fares no better, and is told why.
+            Ok(None) => return Ok(()),
+            Err(RestoreError::Run(error)) if error.is_for_want_of_room() => return Ok(()),
+            Err(RestoreError::Memory { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if decibels < LEAST {
+            let reason = format!("of a small picture it makes another one than the CPU does ({decibels:.0} dB apart)");
+            return Err(GpuError::Unsound { adapter: gpu.name.clone(), reason }.into());
+        }
+        let mut known = gpu.preferences().cloned().unwrap_or_default();
+        known.agrees.insert(key, true);
+        // Where it can't be kept, `prepare` has said so.
+        let _ = gpu.preferences_file().map(|file| known.save(&file));
+        gpu.prefer(known);
+        Ok(())
+    }
+
+    /// How near the device's result on a small picture is to the CPU executor's, in decibels of 8-bit levels; none where
+    /// either is not finite, or nothing but the CPU is there.
+    ///
+    /// # Errors
+    /// When the device fails, or there is no room.
+    pub fn decibels_to_cpu(&self) -> Result<Option<f64>, RestoreError> {
+        let Executor::Gpu(gpu) = &self.executor else { return Ok(None) };
+        let level = |at: usize| (at * 7919 % 61 + at / 7 % 150) as u8;
+        let pixels = (0..FRAME.height * FRAME.width).map(|at| [level(at), level(at + 11), level(3 * at), 255]);
+        let pixels = Pixels::Eight(pixels.collect());
+        let graph = self.graph(FRAME)?;
+        run::prepare(gpu, &graph, self.precision(), None)?.iter().for_each(|warning| self.notice(warning));
+        let plan = compile_picture(&graph, self.precision(), target(gpu, false), FRAME)?;
+        let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
+        let (by_device, wrong) = whole(&pixels, &session.run(&[bytes(&pixels)])?);
+        let (by_cpu, wrong_too) = self.on_cpu(FRAME, &pixels, &mut |_| ())?;
+        // Its packed weights are needed no more.
+        self.program.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let (Pixels::Eight(a), Pixels::Eight(b)) = (by_device, by_cpu) else { return Ok(None) };
+        let square: f64 =
+            a.as_flattened().iter().zip(b.as_flattened()).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+        let mean = square / (a.len() * 3) as f64;
+        Ok((wrong + wrong_too == 0).then_some(10.0 * (255.0_f64.powi(2) / mean).log10()))
+    }
+}
