@@ -11,7 +11,7 @@ use irnext::kernels::Target;
 use irnext::reference;
 use irnext::run::{TensorSession, target};
 use irnext::tensor::{Element, FeatureMap, Shape};
-use irnext::verify::{self, Error, Plan, random};
+use irnext::verify::{self, Error, Way, random};
 use proptest::prelude::*;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -33,9 +33,9 @@ fn check_somewhere(op: &str, turn: u64) {
     let least = f64::from(largest * f32::EPSILON / 2.0);
     let truth: Vec<_> = inputs.iter().map(|map| map.cast::<f64>()).collect();
     let truth = reference::execute(&case.graph, &truth).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-    verify::plans(&gpu, &case.graph, precision).into_par_iter().for_each(|plan| {
-        let Plan { name, target, .. } = plan;
-        // Of the thread that takes the plan.
+    verify::ways(&gpu, &case.graph, precision).into_par_iter().for_each(|way| {
+        let Way { name, target, .. } = way;
+        // Of the thread that takes it.
         let (kind, gpu, _) = device();
         let session = TensorSession::with_target(&gpu, &case.graph, precision, target)
             .unwrap_or_else(|e| panic!("{}: {e}", case.name));

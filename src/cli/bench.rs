@@ -4,7 +4,9 @@
 use super::network::NetworkArguments;
 use super::output::{self, print_line, say};
 use super::progress::Progress;
-use super::{DeviceArguments, ExplainArguments, Failure, explain, explain_kernels, parse_size, seconds};
+use super::{
+    DeviceArguments, ExplainArguments, Failure, checked_indices, explain, explain_kernels, parse_size, seconds,
+};
 use crate::compile::optimise;
 use crate::cpu::Program;
 use crate::gpu::Gpu;
@@ -99,6 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let budget = seconds(arguments.seconds)?;
     let executor = Executor::open(&arguments.device.options())?;
     explain(&executor);
+    checked_indices(&executor);
     let precision: Element = arguments.device.precision.into();
     let mut results = Results {
         adapter: executor.name().into(),

@@ -46,7 +46,7 @@ impl fmt::Display for Output {
 
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct Work {
     /// In the order of the arguments, a folder's in the order of names.
     pub jobs: Vec<Job>,
     /// What was met in folders and could not be followed: links in circles, folders that can't be read.
@@ -62,7 +62,7 @@ pub struct Plan {
 /// # Errors
 ///
 /// [`FilesError`], at the first thing that is wrong; nothing has been touched then.
-pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) -> Result<Plan, FilesError> {
+pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) -> Result<Work, FilesError> {
     if let Some(suffix) = naming.suffix.as_ref().filter(|suffix| suffix.is_empty() || suffix.contains(['/', '\\'])) {
         return Err(FilesError::Suffix(suffix.clone()));
     }
@@ -98,7 +98,7 @@ pub fn plan<S: AsRef<OsStr>>(inputs: &[S], out: Option<&Path>, naming: &Naming) 
     };
     check(&jobs, naming)?;
     let (done, jobs) = jobs.into_iter().partition(|job| naming.skip_existing && is_done(job));
-    Ok(Plan { jobs, warnings, unread, done })
+    Ok(Work { jobs, warnings, unread, done })
 }
 
 /// Tells, of what was found in folders, what an earlier run with this naming has left there by its name.

@@ -8,7 +8,7 @@ use crate::compile::{
     Cut, Estimate, Frame, PASSES, Plan, Room, assign_elements, compile, compile_picture, cut, optimise, required,
     stages,
 };
-use crate::gpu::{Dialect, Gpu, Shaders};
+use crate::gpu::{Dialect, Gpu, Shaders, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
 use crate::kernels::{Target, shaders};
 use crate::model::Model;
@@ -17,7 +17,7 @@ use crate::run::{explain, prepare, target};
 use crate::tensor::Element;
 use clap::Args;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use std::sync::Arc;
   irnext inspect --width 32 --blocks 4 --device 0 --explain
   irnext inspect --stage fuse_gelu
   irnext inspect --dot | dot -Tsvg > graph.svg
+  irnext inspect --device 0 --wgsl conv2d_tiled
 
 Without --device the plan is one for what WebGPU promises of every device. --width and --blocks take a
 network on random weights; width 32 with 4 blocks is the published dehazing network.")]
@@ -52,8 +53,11 @@ pub(super) struct Arguments {
     /// Print every step of the plan: kernel, workgroups, operations, bytes
     #[arg(long)]
     steps: bool,
+    /// Print a kernel's WGSL as the device gets it, in every variant that the plan has; NAME as --steps has it, or its file's
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["stage", "dot", "steps"])]
+    wgsl: Option<String>,
     /// As JSON
-    #[arg(long, conflicts_with_all = ["stage", "dot", "steps"])]
+    #[arg(long, conflicts_with_all = ["stage", "dot", "steps", "wgsl"])]
     json: bool,
 }
 
@@ -73,6 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plain = compile(&required(&graph)?, precision, aim.target)?;
     let plan = compile(&optimised, precision, aim.target)?;
     aim.check_shaders(&plan)?;
+    if let Some(name) = &arguments.wgsl {
+        return wgsl(&aim, &plan, name);
+    }
     let memory = memory(&graph, precision, &aim, arguments)?;
     if arguments.steps {
         for (index, step) in plan.steps.iter().enumerate() {
@@ -278,7 +285,7 @@ fn least(graph: &Graph, precision: Element) -> u64 {
 fn one_by_one(graph: &Graph, precision: Element) -> (usize, u64) {
     let mut graph = graph.clone();
     assign_elements(&mut graph, precision);
-    let map = |id: &NodeId| graph.node(*id).shape.stored_values() as u64 * graph.node(*id).element.bytes();
+    let map = |id: &NodeId| graph.node(*id).bytes();
     let weight = |id: &WeightId| graph.tensor(*id).data().len() as u64 * precision.bytes();
     let ops: Vec<usize> = (0..graph.nodes.len()).filter(|&index| !graph.nodes[index].inputs.is_empty()).collect();
     let bytes = ops.iter().map(|&index| {
@@ -287,6 +294,20 @@ fn one_by_one(graph: &Graph, precision: Element) -> (usize, u64) {
         read + map(&NodeId(index))
     });
     (ops.len(), bytes.sum())
+}
+
+/// Prints the WGSL of a plan's variants of that name, or of that file.
+fn wgsl(aim: &Aim, plan: &Plan, name: &str) -> Result<ExitCode, Failure> {
+    let variants: BTreeSet<&Variant> = plan.steps.iter().map(|step| &step.variant).collect();
+    let meant = |variant: &&&Variant| variant.shader == name || variant.to_string() == name;
+    if !variants.iter().any(|variant| meant(&variant)) {
+        return Err(wrong(format!("the plan has no step by `{name}`; it has: {}", kernels(plan))));
+    }
+    let dialect = aim.gpu.as_ref().map_or(Dialect::default(), |gpu| gpu.dialect);
+    for variant in variants.iter().filter(meant) {
+        print_line!("// {variant}\n{}", aim.shaders.compose(variant, dialect)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// How often each shader is dispatched.

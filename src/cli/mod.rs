@@ -281,6 +281,15 @@ fn explain(executor: &Executor) {
     }
 }
 
+/// Says on standard error that times are not those of the program's own shaders.
+fn checked_indices(executor: &Executor) {
+    if let Executor::Gpu(gpu) = executor
+        && !gpu.has_embedded_shaders()
+    {
+        say!("irnext: shaders of a folder are compiled with a check of every index, and are slower than built in");
+    }
+}
+
 /// Says on standard error which kernels compute a graph whose passes are done, and why.
 fn explain_kernels(executor: &Executor, graph: &Graph, precision: Element) {
     match executor {

@@ -5,7 +5,7 @@ use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::written::{not_over, not_there};
 use super::wrong::wrong;
-use super::{DeviceArguments, ExplainArguments, Failure, explain_kernels, parse_count, parse_size};
+use super::{DeviceArguments, ExplainArguments, Failure, checked_indices, explain_kernels, parse_count, parse_size};
 use crate::compile::optimise;
 use crate::photo::{same_file, write_atomic, write_new};
 use crate::profile::{Group, Profile, Roofline, html, trace};
@@ -65,6 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                     this machine has, `irnext bench --device cpu` times the CPU executor"
             .into());
     };
+    checked_indices(&executor);
     for written in arguments.trace.iter().chain(&arguments.html) {
         not_over(written, arguments.network.file())?;
         if !arguments.overwrite {

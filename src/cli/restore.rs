@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = AFTER)]
+#[command(before_help = EXAMPLES, after_help = AFTER, after_long_help = LONG_AFTER)]
 pub(super) struct Arguments {
     /// Pictures (PNG, JPEG, WebP, TIFF, BMP), folders, globs, or -
     #[arg(required = true, value_name = "IN")]
@@ -93,6 +93,17 @@ const EXAMPLES: &str = "Examples:
   irnext restore - --video < in.y4m > out.y4m";
 
 const AFTER: &str = "Depth, alpha, profile, EXIF, XMP are kept; a rotated photo is turned upright.
+Exit codes: 0 done, 1 something failed, 2 wrong command line, 130 interrupted.";
+
+const LONG_AFTER: &str = "16 bits stay 16 bits, grey stays grey; alpha, colour profile, EXIF and XMP are kept, orientation is applied. \
+Between PNG and JPEG the resolution (dots per inch), comments and texts are kept too. Colours outside of sRGB stay outside: \
+the picture is converted for the network, and gets the network's change converted back; into BMP and AVIF, which are \
+written without a profile, it goes as sRGB. Fully transparent pixels keep their colours, and the network doesn't see them.
+
+A picture is written beside its place and renamed into it; a result that is not finite is an error and no file. Where \
+something fails, the other pictures are still done. Where outputs exist already, nothing is begun (--overwrite, \
+--skip-existing).
+
 Exit codes: 0 done, 1 something failed, 2 wrong command line, 130 interrupted.";
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {

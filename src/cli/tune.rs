@@ -4,18 +4,24 @@
 use super::network::random;
 use super::output::{self, print_line, say};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, explain, seconds};
-use crate::compile::{CHOICES, check_key, optimise};
-use crate::gpu::Preferences;
+use super::{DeviceArguments, Failure, checked_indices, explain, seconds};
+use crate::compile::{CHOICES, check_key, optimise, shader};
+use crate::gpu::{Gpu, Preferences};
+use crate::graph::Graph;
 use crate::model::{Activation, MeanKind};
+use crate::profile::Roofline;
 use crate::reference;
 use crate::restore::{Executor, padded_size};
-use crate::run::{RunError, WARMING, check_inputs, kinds, least_time, prepare, sample, session_by_kernel, target};
+use crate::run::{
+    Kind, RunError, WARMING, check_inputs, kinds, least_time, prepare, sample, session_by_kernel, target,
+};
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::Error;
 use clap::Args;
 use serde::Serialize;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -24,7 +30,10 @@ use std::process::ExitCode;
   irnext tune --device 0 --only \"3x3/1 32>32\" --kernel conv2d_tiled --shaders shaders   as you edit it
 
 Kernels are kept by adapter, driver and shaders in IRNEXT_CACHE, else in the user's cache folder. Without --device the
-first adapter is taken, a software driver too. Errors are relative L2 against the CPU reference in f64.")]
+first adapter is taken, a software driver too. Times are the least of a host's clock, errors relative L2 against the CPU
+reference in f64; the roofline (`profile`) is measured in the same run, without units for matrices and for a direct
+convolution, so that kernels by matrices or Winograd may pass it. Shaders of a folder are compiled with a check of every
+index: compare them with others of the folder.")]
 pub(super) struct Arguments {
     /// Channels at full resolution
     #[arg(long, default_value_t = 32)]
@@ -56,8 +65,10 @@ struct Row {
     convolution: String,
     count: usize,
     kernel: &'static str,
+    file: String,
     microseconds: f64,
     gflops: f64,
+    of_roofline: f64,
     rel_l2: f64,
     fastest: bool,
 }
@@ -70,6 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let executor = Executor::open(&options)?;
     explain(&executor);
     let Executor::Gpu(gpu) = &executor else { return Err("the CPU executor has nothing to choose from".into()) };
+    checked_indices(&executor);
     let precision: Element = options.precision;
     let [height, width] = padded_size(arguments.size[0], arguments.size[1]);
     let graph = optimise(&model.graph(height, width)?)?;
@@ -81,60 +93,30 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let all_kinds = kinds.len();
     kinds.retain(|kind| arguments.only.is_empty() || arguments.only.iter().any(|text| kind.key.contains(text)));
     let all = arguments.kernels.is_empty() && arguments.only.is_empty();
+    let roofline = Roofline::measure(gpu)?;
     let mut progress = Progress::new(kinds.len(), false);
     let mut rows = vec![];
-    for kind in &kinds {
+    for kind in &mut kinds {
         progress.start(&kind.key);
         if kind.nodes.len() > 1 {
             gpu.prefer(known.clone());
         }
-        // The reference takes minutes for a large map.
-        let judged = sample(&graph, precision, kind, JUDGED_PIXELS)?;
-        let timed = sample(&graph, precision, kind, usize::MAX)?;
-        let (inputs, filling) = (check_inputs(&judged), check_inputs(&timed));
-        let exact: Vec<FeatureMap<f64>> = inputs.iter().map(FeatureMap::cast).collect();
-        let truth = reference::execute(&judged, &exact)?.swap_remove(0);
-        let flops = 2 * timed.multiply_adds();
-        let from = rows.len();
-        let wanted =
-            |kernel: &&&str| arguments.kernels.is_empty() || arguments.kernels.iter().any(|name| name == *kernel);
-        for kernel in kind.candidates.iter().filter(wanted) {
-            let measured = || {
-                let result = session_by_kernel(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
-                let session = session_by_kernel(gpu, &timed, precision, kernel)?;
-                // Zeros would be multiplied faster than a picture.
-                session.run(&filling)?;
-                Ok((result, least_time(&session, WARMING, budget)?.as_secs_f64()))
-            };
-            let (result, seconds) = match measured() {
-                Err(error) if RunError::is_of_one_kernel(&error) => {
-                    say!("irnext: {}: `{kernel}` is left out: {error}", kind.key);
-                    continue;
-                }
-                measured => measured?,
-            };
-            rows.push(Row {
-                convolution: kind.key.clone(),
-                count: kind.count,
-                kernel,
-                microseconds: seconds * 1e6,
-                gflops: flops as f64 / seconds / 1e9,
-                rel_l2: Error::between(&result.data, &truth.data).rel_l2,
-                fastest: false,
-            });
-        }
+        let wanted = &arguments.kernels;
+        kind.candidates.retain(|kernel| wanted.is_empty() || wanted.iter().any(|name| name == kernel));
+        let mut timed = time(gpu, &graph, precision, kind, &roofline, budget)?;
         // NaN is wrong too.
         let right = |row: &Row| row.rel_l2 <= precision.error_bound();
-        for row in rows[from..].iter().filter(|row| !right(row)) {
+        for row in timed.iter().filter(|row| !right(row)) {
             say!("irnext: {}: `{}` is wrong on this device and is not taken", row.convolution, row.kernel);
         }
         known.fastest.remove(&kind.key);
         let sound = |row: &&mut Row| right(row) && !known.demoted(&check_key(row.kernel, precision));
-        let fastest = rows[from..].iter_mut().filter(sound).min_by(|a, b| a.microseconds.total_cmp(&b.microseconds));
+        let fastest = timed.iter_mut().filter(sound).min_by(|a, b| a.microseconds.total_cmp(&b.microseconds));
         if let Some(row) = fastest {
             row.fastest = true;
             known.fastest.insert(kind.key.clone(), row.kernel.into());
         }
+        rows.extend(timed);
         // An interrupted run is not lost; whether it can be kept is said at the end.
         let _ = gpu.preferences_file().filter(|_| all).map(|file| known.save(&file));
         progress.finish("");
@@ -147,17 +129,90 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .into());
     }
     let kept = if all { keep(gpu.preferences_file(), &known) } else { ExitCode::SUCCESS };
-    if arguments.json {
-        output::json(&serde_json::json!({"adapter": gpu.name, "precision": precision.to_string(), "kernels": rows}))?;
-        return Ok(kept);
-    }
-    print_line!("{} in {precision}", gpu.name)?;
-    print_line!("{:<28} {:>5} {:>11} {:>8} {:>9}  kernel", "convolution", "count", "us", "GFLOP/s", "rel L2")?;
-    for Row { convolution, count, kernel, microseconds, gflops, rel_l2, fastest } in &rows {
-        let mark = if *fastest { "  fastest" } else { "" };
-        print_line!("{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {rel_l2:>9.1e}  {kernel}{mark}")?;
-    }
+    print(arguments.json, gpu, precision, &roofline, &rows)?;
     Ok(kept)
+}
+
+/// Every kernel of a kind that runs here: its least time on the network's map, its error on a smaller one.
+fn time(
+    gpu: &Arc<Gpu>,
+    graph: &Graph,
+    precision: Element,
+    kind: &Kind,
+    roofline: &Roofline,
+    budget: Duration,
+) -> Result<Vec<Row>, Failure> {
+    // The reference takes minutes for a large map.
+    let judged = sample(graph, precision, kind, JUDGED_PIXELS)?;
+    let timed = sample(graph, precision, kind, usize::MAX)?;
+    let (inputs, filling) = (check_inputs(&judged), check_inputs(&timed));
+    let exact: Vec<FeatureMap<f64>> = inputs.iter().map(FeatureMap::cast).collect();
+    let truth = reference::execute(&judged, &exact)?.swap_remove(0);
+    let flops = 2 * timed.multiply_adds();
+    let mut rows = vec![];
+    for &kernel in &kind.candidates {
+        let measured = || {
+            let result = session_by_kernel(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
+            let session = session_by_kernel(gpu, &timed, precision, kernel)?;
+            // Zeros would be multiplied faster than a picture.
+            session.run(&filling)?;
+            let least = least_time(&session, WARMING, budget)?.as_secs_f64();
+            Ok((result, least, session.session().plan().bytes_moved()))
+        };
+        let (result, seconds, bytes) = match measured() {
+            Err(error) if RunError::is_of_one_kernel(&error) => {
+                say!("irnext: {}: `{kernel}` is left out: {error}", kind.key);
+                continue;
+            }
+            measured => measured?,
+        };
+        rows.push(Row {
+            convolution: kind.key.clone(),
+            count: kind.count,
+            kernel,
+            file: shader(kernel).map_or(String::new(), |shader| format!("{shader}.wgsl")),
+            microseconds: seconds * 1e6,
+            gflops: flops as f64 / seconds / 1e9,
+            of_roofline: roofline.least_us(flops, bytes) / (seconds * 1e6),
+            rel_l2: Error::between(&result.data, &truth.data).rel_l2,
+            fastest: false,
+        });
+    }
+    Ok(rows)
+}
+
+fn print(as_json: bool, gpu: &Gpu, precision: Element, roofline: &Roofline, rows: &[Row]) -> Result<(), Failure> {
+    if as_json {
+        let (adapter, precision) = (&gpu.name, precision.to_string());
+        return output::json(
+            &serde_json::json!({"adapter": adapter, "precision": precision, "roofline": roofline, "kernels": rows}),
+        );
+    }
+    print_line!(
+        "{} in {precision}; at best {:.0} GFLOP/s, {:.1} GB/s",
+        gpu.name,
+        roofline.gflops(),
+        roofline.gigabytes_per_second
+    )?;
+    print_line!(
+        "{:<28} {:>5} {:>11} {:>8} {:>8} {:>9}  kernel (file, where it has another name)",
+        "convolution",
+        "count",
+        "us",
+        "GFLOP/s",
+        "of roof",
+        "rel L2"
+    )?;
+    for Row { convolution, count, kernel, file, microseconds, gflops, of_roofline, rel_l2, fastest } in rows {
+        let file =
+            if file.is_empty() || *file == format!("{kernel}.wgsl") { String::new() } else { format!(" ({file})") };
+        let mark = if *fastest { "  fastest" } else { "" };
+        print_line!(
+            "{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {:>6.0} % {rel_l2:>9.1e}  {kernel}{file}{mark}",
+            100.0 * of_roofline
+        )?;
+    }
+    Ok(())
 }
 
 /// Writes what was found; whether it could.

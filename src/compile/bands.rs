@@ -340,8 +340,7 @@ impl BandPlan {
 
     /// Bytes of a node's map as the host keeps it.
     pub fn map_bytes(&self, id: NodeId) -> u64 {
-        let node = self.graph.node(id);
-        node.shape.stored_values() as u64 * node.element.bytes()
+        self.graph.node(id).bytes()
     }
 
     /// What it takes, reckoned without running it.

@@ -52,8 +52,7 @@ pub(super) struct Picture<'a> {
 impl Picture<'_> {
     /// Bytes of a node's map as the device stores it.
     pub fn bytes(&self, id: NodeId) -> u64 {
-        let node = self.graph.node(id);
-        node.shape.stored_values() as u64 * node.element.bytes()
+        self.graph.node(id).bytes()
     }
 
     /// Nodes `nodes` as a span.

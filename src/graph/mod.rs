@@ -5,6 +5,7 @@ mod infer;
 mod op;
 
 pub use infer::GraphError;
+pub(crate) use op::by_name;
 pub use op::{Activation, Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Op, TapWeights};
 
 use crate::tensor::{Element, Shape, Tensor};
@@ -31,6 +32,13 @@ pub struct Node {
     pub shape: Shape,
     /// How the device stores the result; set by the pass `assign_elements`.
     pub element: Element,
+}
+
+impl Node {
+    /// Bytes of the result as the device stores it.
+    pub fn bytes(&self) -> u64 {
+        self.shape.stored_values() as u64 * self.element.bytes()
+    }
 }
 
 /// A named tensor that the checkpoint (or a folding pass) provides.

@@ -2,16 +2,42 @@
 
 use super::WeightId;
 
-/// What turns the 9 numbers a group into its filter taps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What turns the 9 numbers a group into its filter taps: it leaves no trace in the weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum Activation {
     /// All published weights.
+    #[default]
     Tanh,
     /// Softmax over the 9 taps.
     Softmax,
     /// The product of both.
+    #[value(alias = "softmax-tanh")]
     SoftmaxTanh,
 }
+
+/// Writes and reads a choice by the name that the command line has for it.
+macro_rules! by_name {
+    ($type:ty) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                use clap::ValueEnum;
+                f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                <$type as clap::ValueEnum>::from_str(text, false)
+            }
+        }
+    };
+}
+pub(crate) use by_name;
+by_name!(Activation);
 
 /// What a convolution does to its sums before it stores them: `y = act(sum + bias) + residual`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -164,8 +164,7 @@ impl<'a> Lowering<'a> {
 
     /// Bytes of a node's result.
     pub fn map_bytes(&self, node: NodeId) -> u64 {
-        let node = self.graph.node(node);
-        node.shape.stored_values() as u64 * node.element.bytes()
+        self.graph.node(node).bytes()
     }
 
     /// The buffer of a node's `index`th input.

@@ -4,8 +4,9 @@
 //! lists all its forms, and its name in the list below: then it is validated and translated for every backend.
 //!
 //! A further kernel for convolutions also describes itself as a [`Candidate`], in the list of them below: then it is
-//! chosen, tuned, checked on each device and tested on random shapes. A kernel for a new op needs the op (`graph::Op`, its shape in `graph::infer`), its twin in
-//! `src/reference/`, its arm in `compile::lower`, and a random case in `verify::random`.
+//! chosen, tuned, checked on each device and tested on random shapes. A kernel for a new op needs the op (`graph::Op`, its
+//! shape in `graph::infer`), its twin in `src/reference/`, its arm in `compile::lower`, and a random case in
+//! `verify::random`.
 
 mod candidate;
 mod constants;

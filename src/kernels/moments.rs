@@ -57,7 +57,7 @@ pub(super) fn record(lowering: &mut Lowering, node: NodeId, output: Operand) {
         workgroups: [chunks as u32, blocks as u32, 1],
         cost: Cost {
             flops: 6 * input.shape.values() as u64,
-            bytes: input.shape.stored_values() as u64 * input.element.bytes(),
+            bytes: input.bytes(),
         },
     };
     lowering.named_step(name, partial(input.element), parts);

@@ -54,7 +54,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, all: [NodeId; 3]) {
     let windows = Shape::new(halves[0].div_ceil(4) as usize, halves[1].div_ceil(4) as usize, input.shape.channels);
     let outputs = all.map(|id| lowering.output(id));
     let written: u64 = all.iter().map(|&id| lowering.map_bytes(id)).sum();
-    let read = input.shape.stored_values() as u64 * input.element.bytes();
+    let read = input.bytes();
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings: vec![(1, lowering.input(node, 0)), (2, outputs[0]), (3, outputs[1]), (4, outputs[2])],

@@ -183,8 +183,8 @@ fn ends_in_time(form: Form, in_blocks: usize, out_blocks: usize) -> bool {
 /// Bytes that the workspace may take, if more than a slice: in a graph of narrow bands it mustn't outweigh the maps, and
 /// it must fit a binding.
 fn workspace_room(graph: &Graph) -> usize {
-    let bytes = |node: &Node| node.shape.stored_values() * node.element.bytes() as usize;
-    (2 * graph.nodes.iter().map(bytes).max().unwrap_or(0)).min(64 << 20)
+    let largest = graph.nodes.iter().map(Node::bytes).max().unwrap_or(0);
+    (2 * largest).min(64 << 20) as usize
 }
 
 /// Whether a slice of the workspace is small beside the maps of the graph.

@@ -1,24 +1,10 @@
 //! What of IRNeXt a checkpoint decides (width, blocks) and what it must be told (activation, mean).
 
 use super::checkpoint::StateDict;
+pub use crate::graph::Activation;
+use crate::graph::by_name;
 use std::fmt;
-use std::str::FromStr;
 use thiserror::Error;
-
-/// The dynamic filter's activation: it leaves no trace in the weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum Activation {
-    /// All published weights.
-    #[default]
-    Tanh,
-    /// Over a group's 9 taps.
-    Softmax,
-    /// The product of both.
-    #[value(alias = "softmax-tanh")]
-    SoftmaxTanh,
-}
 
 /// The mean that the dynamic filter subtracts: it leaves no trace in the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -34,25 +20,6 @@ pub enum MeanKind {
     Frequency,
 }
 
-macro_rules! by_name {
-    ($type:ty) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                use clap::ValueEnum;
-                f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                <$type as clap::ValueEnum>::from_str(text, false)
-            }
-        }
-    };
-}
-by_name!(Activation);
 by_name!(MeanKind);
 
 /// An instance of the network.

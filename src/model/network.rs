@@ -5,7 +5,7 @@
 //! 2023, and its public release.
 
 use super::checkpoint::StateDict;
-use super::config::{self, Config, MeanKind};
+use super::config::{Config, MeanKind};
 use crate::graph::{
     Activation, Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, GraphError, NodeId, Op, WeightId,
 };
@@ -103,21 +103,11 @@ pub fn build(config: &Config, weights: &Weights, height: usize, width: usize) ->
         MeanKind::Local => Smooth::Box { base: config.window.0, train: config.window.1 },
         MeanKind::Frequency => Smooth::LowBand { cutoff: config.cutoff },
     };
-    let attention = Attention { groups: config.groups, ..Attention::new(config.activation.into(), smooth) };
+    let attention = Attention { groups: config.groups, ..Attention::new(config.activation, smooth) };
     let Config { blocks, side_outputs, .. } = *config;
     let mut network = Network { build: Builder::new(weights), blocks, attention, side_outputs };
     network.all(height, width)?;
     Ok(network.build.graph)
-}
-
-impl From<config::Activation> for Activation {
-    fn from(activation: config::Activation) -> Self {
-        match activation {
-            config::Activation::Tanh => Self::Tanh,
-            config::Activation::Softmax => Self::Softmax,
-            config::Activation::SoftmaxTanh => Self::SoftmaxTanh,
-        }
-    }
 }
 
 /// The whole of the network: three scales down, three up.

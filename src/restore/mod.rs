@@ -17,7 +17,7 @@ use crate::gpu::{AdapterChoice, Backing, Gpu, GpuError, ShaderError, choose};
 use crate::graph::{Graph, GraphError};
 use crate::kernels::shaders;
 use crate::model::Model;
-use crate::model::network::BuildError;
+use crate::model::network::{BuildError, SIDE_LEAST, SIDE_MULTIPLE};
 use crate::photo::{Photo, Pixels};
 use crate::run::{self, RunError, target};
 use crate::tensor::Element;
@@ -310,9 +310,9 @@ impl Restorer {
     }
 }
 
-/// Sides rounded up to multiples of 32, at least 64.
+/// A picture's sides, rounded up to what the network takes.
 pub fn padded_size(height: usize, width: usize) -> [usize; 2] {
-    [height, width].map(|side| side.next_multiple_of(32).max(64))
+    [height, width].map(|side| side.next_multiple_of(SIDE_MULTIPLE).max(SIDE_LEAST))
 }
 
 #[cfg(test)]

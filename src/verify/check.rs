@@ -123,7 +123,7 @@ fn judge(
 
 /// One way in which a device can run a graph.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Way {
     /// The shader that makes the result.
     pub kernel: String,
     /// The steps' variants.
@@ -134,10 +134,10 @@ pub struct Plan {
 
 /// Every way in which `gpu` can run `graph`: with the kernels that it would choose, with the plain ones, and with each
 /// of the others wherever it computes a node. Ways that come to the same steps are named once.
-pub fn plans(gpu: &Gpu, graph: &Graph, precision: Element) -> Vec<Plan> {
+pub fn ways(gpu: &Gpu, graph: &Graph, precision: Element) -> Vec<Way> {
     let preferred = |&kernel: &&'static str| Target { prefer: Some(kernel), ..target(gpu, false) };
     let targets = [target(gpu, false), target(gpu, true)].into_iter().chain(CHOICES.iter().map(preferred));
-    let mut plans: Vec<Plan> = vec![];
+    let mut ways: Vec<Way> = vec![];
     for target in targets {
         let steps = compile(graph, precision, target).map(|plan| plan.steps).unwrap_or_default();
         // The last step makes the result; those before it are named with it.
@@ -145,11 +145,11 @@ pub fn plans(gpu: &Gpu, graph: &Graph, precision: Element) -> Vec<Plan> {
         let mut variants: Vec<String> = steps.iter().map(|step: &Step| step.variant.to_string()).collect();
         variants.dedup();
         let name = variants.join(" ");
-        if plans.iter().all(|plan| plan.name != name) {
-            plans.push(Plan { kernel, name, target });
+        if ways.iter().all(|way| way.name != name) {
+            ways.push(Way { kernel, name, target });
         }
     }
-    plans
+    ways
 }
 
 /// A graph on an executor, and what names its result.
@@ -168,9 +168,9 @@ impl<'a> Runner<'a> {
                 let (kernel, variant) = (String::from("cpu"), String::from("f32"));
                 vec![Self { graph, precision: Element::F32, gpu: None, kernel, variant }]
             }
-            Executor::Gpu(gpu) => plans(gpu, graph, precision)
+            Executor::Gpu(gpu) => ways(gpu, graph, precision)
                 .into_iter()
-                .map(|Plan { kernel, name, target }| Self {
+                .map(|Way { kernel, name, target }| Self {
                     graph,
                     precision,
                     gpu: Some((gpu, target)),

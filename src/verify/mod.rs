@@ -6,5 +6,5 @@ pub mod golden;
 mod parameters;
 pub mod random;
 
-pub use check::{Plan, Report, golden_case, plans, random_cases, refused_case};
+pub use check::{Report, Way, golden_case, random_cases, refused_case, ways};
 pub use error::Error;

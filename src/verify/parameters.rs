@@ -116,14 +116,10 @@ impl Parameters {
 
     /// The dynamic filter's parameters.
     pub(super) fn attention(&self) -> Result<Attention, String> {
-        let activation = match self.optional_text("activation")? {
-            None | Some("tanh") => Activation::Tanh,
-            Some("softmax") => Activation::Softmax,
-            Some("softmax_tanh") => Activation::SoftmaxTanh,
-            Some(other) => {
-                return Err(format!("activation `{other}` is not known; expected tanh, softmax or softmax_tanh"));
-            }
-        };
+        let activation = self.optional_text("activation")?.map_or(Ok(Activation::Tanh), |name| {
+            name.parse()
+                .map_err(|_| format!("activation `{name}` is not known; expected tanh, softmax or softmax_tanh"))
+        })?;
         let smooth = match self.optional_text("mean")? {
             None | Some("global") => Smooth::Global,
             Some("local") => {

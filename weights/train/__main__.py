@@ -1,4 +1,4 @@
-"""python -m train --task dehaze --width 16 --blocks 2 --minutes 60 --seed 1 --out runs/x"""
+"""python -m train --task dehaze --width 16 --blocks 3 --minutes 60 --seed 1 --out train/runs/x"""
 
 import argparse
 from functools import partial
@@ -36,7 +36,7 @@ def options(argv=None):
     a.add_argument("--scenery", type=int, help="seed of the scenes alone; default: --seed")
     a.add_argument("--val", help="folder with input/ and target/, watched during the run, never learnt from")
     a.add_argument("--every", type=int, default=200, help="steps between reports; the first one comes after a minute")
-    a.add_argument("--muon", action="store_true", help="Muon for the convolutions' weights, Adam for the rest (README: what it gains)")
+    a.add_argument("--muon", action="store_true", help="Muon for the convolutions' weights, Adam for the rest (RECIPE.md: what it gains)")
     a.add_argument("--compile", action="store_true", help="compile the network (torch.compile): a quarter faster on a CPU")
     a.add_argument("--graph", action="store_true", help="CUDA: record a step of each size of crop and replay it")
     a.add_argument("--bf16", action=argparse.BooleanOptionalAction,
@@ -50,7 +50,7 @@ def options(argv=None):
         a.error("--revive is for the weights of --start, and for --activation tanh")
     if chosen["graph"] and not torch.cuda.is_available():
         a.error("--graph needs a GPU that PyTorch sees (CUDA)")
-    if chosen["bf16"] is None:  # other CPUs compute it in f32 after all, eleven times as slowly (README)
+    if chosen["bf16"] is None:  # other CPUs compute it in f32 after all, eleven times as slowly
         chosen["bf16"] = torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     if chosen["spectrum"] is None:
         chosen["spectrum"] = SPECTRUM[chosen["task"]]

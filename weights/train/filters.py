@@ -1,6 +1,6 @@
 """The batch norms of the dynamic filters: their statistics follow the network, and filters that stand still move again.
 
-A filter's taps are tanh(norm(conv(mean of the picture))). The norm uses running statistics (README: batch norm); while the
+A filter's taps are tanh(norm(conv(mean of the picture))). The norm uses running statistics (RECIPE.md: batch norm); while the
 maps before it grow, statistics that stay behind push every tap to -1 or 1, where it no longer depends on the picture and
 no gradient passes.
 """

@@ -18,11 +18,11 @@ from .muon import Muon, is_matrix
 from .network import IRNeXt, completed
 
 PEAK, FLOOR, WARMUP = 6e-4, 1e-6, 200  # learning rate: its top, its end, and the steps up to the top
-FREEZE = 0.15  # part of the run after which batch norms use their running statistics (see README)
+FREEZE = 0.15  # part of the run after which batch norms use their running statistics (see RECIPE.md)
 DECAY = 0.998  # of the average of the weights
 REVIVAL = 40  # batches that --revive measures on
 REHEARSALS = 3  # steps of a size of crop before one is recorded
-SPECTRUM = {"dehaze": 0.02, "deblur": 0.1, "defocus": 0.1, "derain": 0.02, "desnow": 0.02}  # the paper has 0.1 (see README)
+SPECTRUM = {"dehaze": 0.02, "deblur": 0.1, "defocus": 0.1, "derain": 0.02, "desnow": 0.02}  # the paper has 0.1 (see RECIPE.md)
 
 
 def loss(outputs, wanted, weight):
