@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A case in half precision as one of the devices has it, or in single precision, by turns (`turn`): a software driver
+/// A case in half precision as one of the devices has it, or in single precision, by lot (`turn`): a software driver
 /// compiles for a second what it runs for a millisecond.
 fn check_somewhere(op: &str, turn: u64) {
     let case = &random::case(op, turn).expect("a case of the list");

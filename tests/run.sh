@@ -8,7 +8,8 @@ set -euo pipefail
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}" # without it Mesa complains on standard error
 cd "$(dirname "$0")/.."
 
-cargo build --release --locked
+# The program too; by itself it would be built with other features of its libraries, and then once more.
+cargo test --release --locked --no-run
 # Not `grep -q`: it would leave at the first match, and under pipefail the program's broken pipe would count as a failure.
 adapter() { ./target/release/irnext devices --json | grep '"device": [0-9]' >/dev/null; }
 

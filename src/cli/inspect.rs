@@ -5,8 +5,8 @@ use super::output::{self, print_line, say};
 use super::wrong::wrong;
 use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{
-    Cut, Estimate, Frame, PASSES, Plan, Room, assign_elements, compile, compile_picture, cut, optimise, required,
-    stages,
+    CHOICES, Cut, Estimate, Frame, PASSES, Plan, Room, assign_elements, compile, compile_picture, cut, optimise,
+    required, shader, stages,
 };
 use crate::gpu::{Dialect, Gpu, Shaders, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
     /// Print every step of the plan: kernel, workgroups, operations, bytes
     #[arg(long)]
     steps: bool,
-    /// Print a kernel's WGSL as the device gets it, in every variant that the plan has; NAME as --steps has it, or its file's
+    /// Print a kernel's WGSL as the device gets it, in every variant of the network's; NAME as --steps or `tune` has it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["stage", "dot", "steps"])]
     wgsl: Option<String>,
     /// As JSON
@@ -78,7 +78,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plan = compile(&optimised, precision, aim.target)?;
     aim.check_shaders(&plan)?;
     if let Some(name) = &arguments.wgsl {
-        return wgsl(&aim, &plan, name);
+        let by_it = CHOICES.iter().copied().find(|kernel| kernel == name);
+        let target = Target { prefer: by_it, ..aim.target };
+        return wgsl(&aim, &compile(&optimised, precision, target)?, by_it.and_then(shader).unwrap_or(name));
     }
     let memory = memory(&graph, precision, &aim, arguments)?;
     if arguments.steps {

@@ -2,6 +2,7 @@
 
 use super::output::say;
 use super::{Failure, INTERRUPTED};
+use crate::run::excuse_interruption;
 use crate::tensor::end_writing;
 pub(super) use crate::tensor::writing;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +22,7 @@ pub(super) fn listen() -> Result<(), Failure> {
     let keep_ignoring = hang_ups_are_ignored();
     ctrlc::set_handler(|| {
         end_writing(Duration::from_secs(5));
+        excuse_interruption();
         match FAREWELL.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             Some(farewell) => farewell(),
             None => say!("irnext: interrupted"),

@@ -178,7 +178,7 @@ struct DeviceArguments {
     shaders: Option<PathBuf>,
     /// Memory for maps and weights at most, as in 2GiB
     ///
-    /// The default is all that there is. A picture that takes more is restored in bands of rows on a device: the same picture to within rounding, and no seams. (So is one whose dispatches would take long on a GPU that is neither discrete nor Apple's.) The CPU executor refuses it.
+    /// The default is all that there is. A picture that takes more is restored in bands of rows on a device: the same picture to within rounding, and no seams. (So is one whose dispatches would take so long that a driver might end them.) The CPU executor refuses it.
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     memory: Option<u64>,
     /// On a GPU whose kernels were never timed, don't take seconds for it; `irnext tune` does it when asked
@@ -276,8 +276,9 @@ impl ModelArguments {
 
 /// Says on standard error why the CPU executor runs where a GPU was wanted.
 fn explain(executor: &Executor) {
-    if let Executor::Cpu(Some(reason)) = executor {
-        say!("irnext: {reason}");
+    match executor {
+        Executor::Gpu(gpu) => gpu.passed_over.iter().for_each(|reason| say!("irnext: {reason}")),
+        Executor::Cpu(reason) => reason.iter().for_each(|reason| say!("irnext: {reason}")),
     }
 }
 

@@ -68,7 +68,7 @@ struct Row {
     file: String,
     microseconds: f64,
     gflops: f64,
-    of_roofline: f64,
+    of_roofline: Option<f64>,
     rel_l2: f64,
     fastest: bool,
 }
@@ -93,7 +93,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let all_kinds = kinds.len();
     kinds.retain(|kind| arguments.only.is_empty() || arguments.only.iter().any(|text| kind.key.contains(text)));
     let all = arguments.kernels.is_empty() && arguments.only.is_empty();
-    let roofline = Roofline::measure(gpu)?;
+    let roofline = match Roofline::measure(gpu) {
+        Err(error) if error.is_of_one_kernel() => {
+            say!("irnext: no roofline: {error}");
+            None
+        }
+        measured => Some(measured?),
+    };
     let mut progress = Progress::new(kinds.len(), false);
     let mut rows = vec![];
     for kind in &mut kinds {
@@ -103,7 +109,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         let wanted = &arguments.kernels;
         kind.candidates.retain(|kernel| wanted.is_empty() || wanted.iter().any(|name| name == kernel));
-        let mut timed = time(gpu, &graph, precision, kind, &roofline, budget)?;
+        let mut timed = time(gpu, &graph, precision, kind, roofline.as_ref(), budget)?;
         // NaN is wrong too.
         let right = |row: &Row| row.rel_l2 <= precision.error_bound();
         for row in timed.iter().filter(|row| !right(row)) {
@@ -129,7 +135,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .into());
     }
     let kept = if all { keep(gpu.preferences_file(), &known) } else { ExitCode::SUCCESS };
-    print(arguments.json, gpu, precision, &roofline, &rows)?;
+    print(arguments.json, gpu, precision, roofline.as_ref(), &rows)?;
     Ok(kept)
 }
 
@@ -139,7 +145,7 @@ fn time(
     graph: &Graph,
     precision: Element,
     kind: &Kind,
-    roofline: &Roofline,
+    roofline: Option<&Roofline>,
     budget: Duration,
 ) -> Result<Vec<Row>, Failure> {
     // The reference takes minutes for a large map.
@@ -173,7 +179,7 @@ fn time(
             file: shader(kernel).map_or(String::new(), |shader| format!("{shader}.wgsl")),
             microseconds: seconds * 1e6,
             gflops: flops as f64 / seconds / 1e9,
-            of_roofline: roofline.least_us(flops, bytes) / (seconds * 1e6),
+            of_roofline: roofline.map(|roofline| roofline.least_us(flops, bytes) / (seconds * 1e6)),
             rel_l2: Error::between(&result.data, &truth.data).rel_l2,
             fastest: false,
         });
@@ -181,19 +187,23 @@ fn time(
     Ok(rows)
 }
 
-fn print(as_json: bool, gpu: &Gpu, precision: Element, roofline: &Roofline, rows: &[Row]) -> Result<(), Failure> {
+fn print(
+    as_json: bool,
+    gpu: &Gpu,
+    precision: Element,
+    roofline: Option<&Roofline>,
+    rows: &[Row],
+) -> Result<(), Failure> {
     if as_json {
         let (adapter, precision) = (&gpu.name, precision.to_string());
         return output::json(
             &serde_json::json!({"adapter": adapter, "precision": precision, "roofline": roofline, "kernels": rows}),
         );
     }
-    print_line!(
-        "{} in {precision}; at best {:.0} GFLOP/s, {:.1} GB/s",
-        gpu.name,
-        roofline.gflops(),
-        roofline.gigabytes_per_second
-    )?;
+    let best = roofline.map_or(String::new(), |best| {
+        format!("; at best {:.0} GFLOP/s, {:.1} GB/s", best.gflops(), best.gigabytes_per_second)
+    });
+    print_line!("{} in {precision}{best}", gpu.name)?;
     print_line!(
         "{:<28} {:>5} {:>11} {:>8} {:>8} {:>9}  kernel (file, where it has another name)",
         "convolution",
@@ -204,12 +214,12 @@ fn print(as_json: bool, gpu: &Gpu, precision: Element, roofline: &Roofline, rows
         "rel L2"
     )?;
     for Row { convolution, count, kernel, file, microseconds, gflops, of_roofline, rel_l2, fastest } in rows {
-        let file =
-            if file.is_empty() || *file == format!("{kernel}.wgsl") { String::new() } else { format!(" ({file})") };
+        let own = file.is_empty() || *file == format!("{kernel}.wgsl");
+        let file = if own { String::new() } else { format!(" ({file})") };
+        let share = of_roofline.map_or("-".into(), |share| format!("{:.0} %", 100.0 * share));
         let mark = if *fastest { "  fastest" } else { "" };
         print_line!(
-            "{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {:>6.0} % {rel_l2:>9.1e}  {kernel}{file}{mark}",
-            100.0 * of_roofline
+            "{convolution:<28} {count:>5} {microseconds:>11.1} {gflops:>8.2} {share:>8} {rel_l2:>9.1e}  {kernel}{file}{mark}"
         )?;
     }
     Ok(())

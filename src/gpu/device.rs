@@ -96,6 +96,8 @@ pub struct Gpu {
     pub subgroup: Option<u32>,
     /// The cooperative matrices that multiply half floats into f32, where shaders may use them.
     pub matrix: Option<Matrices>,
+    /// What was said of the adapters that were tried before it.
+    pub passed_over: Vec<String>,
     /// Whether the adapter is a software driver on the CPU.
     pub software: bool,
     /// Operations of a dispatch at most before its pace is known, where it may be so slow that its driver's watchdog ends a
@@ -197,6 +199,7 @@ impl Gpu {
             matrix: matrix_side(adapter)
                 .filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SUBGROUP))
                 .map(|side| Matrices { side, lanes: most_lanes(&info) }),
+            passed_over: vec![],
             software: info.device_type == wgpu::DeviceType::Cpu,
             flops_unmeasured: if may_be_slow(&info) { FLOPS_AT_ONCE } else { u64::MAX },
             shaders,
@@ -207,10 +210,11 @@ impl Gpu {
         })
     }
 
-    /// Operations of a dispatch at most: a second's, half of what Windows allows. A software driver has no watchdog.
+    /// Operations of a dispatch at most: half a second's at its best pace, a quarter of what Windows allows. A software
+    /// driver has no watchdog.
     pub fn flops_at_once(&self) -> u64 {
         let measured = self.preferences().and_then(|known| known.flops_per_second);
-        measured.filter(|_| !self.software).map_or(self.flops_unmeasured, |pace| pace as u64)
+        measured.filter(|_| !self.software).map_or(self.flops_unmeasured, |pace| (pace / 2.0) as u64)
     }
 
     /// Whether all its shaders are the binary's: then one that is refused is the driver's doing, not their writer's.

@@ -35,9 +35,9 @@ pub enum GpuError {
         /// The driver's word, or what the budget has left.
         reason: String,
     },
-    /// It computes something else than the CPU.
+    /// It computes something else than the CPU, or nothing by its plainest kernels.
     #[error(
-        "{adapter} computes wrong results: {reason}; use another `--device`, or `--device cpu`, and tell its driver's makers"
+        "{adapter} can't be relied on: {reason}; use another `--device`, or `--device cpu`, and tell its driver's makers"
     )]
     Unsound {
         /// The adapter's description.

@@ -26,7 +26,7 @@ pub struct Preferences {
     /// Those that had one in this start of the program.
     #[serde(skip)]
     pub ran: BTreeSet<String>,
-    /// Floating-point operations a second, by the convolution that has most of them.
+    /// Floating-point operations a second, by the convolution that came to most of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flops_per_second: Option<f64>,
 }
@@ -35,6 +35,16 @@ impl Preferences {
     /// Whether a kernel was found to disagree with the CPU reference, or refused.
     pub fn demoted(&self, kernel: &str) -> bool {
         self.agrees.get(kernel) == Some(&false)
+    }
+
+    /// What either knows; `other` where both do, but of `begun`, which is the file's.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.fastest.extend(other.fastest.clone());
+        self.agrees.extend(other.agrees.clone());
+        self.ran.extend(other.ran.clone());
+        self.flops_per_second = [self.flops_per_second, other.flops_per_second].into_iter().flatten().reduce(f64::max);
+        self
     }
 
     /// What a file holds; nothing if there is none.

@@ -131,19 +131,27 @@ impl Executor {
         if let Some(folder) = &options.shaders {
             sources = sources.replaced_from(folder)?;
         }
-        let open = |adapter: &wgpu::Adapter| -> Result<Self, GpuError> {
-            let gpu = match options.packed {
+        let open = |adapter: &wgpu::Adapter, passed_over: Vec<String>| -> Result<Self, GpuError> {
+            let mut gpu = match options.packed {
                 true => Gpu::open_with(adapter, sources.clone(), false, adapter.limits())?,
                 false => Gpu::open(adapter, sources.clone())?,
             };
+            gpu.passed_over = passed_over;
             if let Some(memory) = options.memory {
                 gpu.memory.set_budget(memory);
             }
             Ok(Self::Gpu(Arc::new(gpu)))
         };
-        Ok(match choose(options.device)? {
-            Backing::Adapter(adapter) => open(&adapter)?,
-            Backing::Any(adapters) => first_that_opens(&adapters, open),
+        let backing = match choose(options.device)? {
+            Backing::Any(adapters) => match first_that_opens(&adapters, open) {
+                Ok(executor) => return Ok(executor),
+                Err(reason) => Backing::Cpu(Some(reason)),
+            },
+            backing => backing,
+        };
+        Ok(match backing {
+            Backing::Adapter(adapter) => open(&adapter, vec![])?,
+            Backing::Any(_) => unreachable!("has become one or the other"),
             Backing::Cpu(reason) if options.shaders.is_some() => {
                 let reason = reason.unwrap_or_else(|| "the CPU executor it is".to_owned());
                 Self::Cpu(Some(format!("{reason}; it has no shaders, so --shaders changes nothing")))
@@ -161,17 +169,20 @@ impl Executor {
     }
 }
 
-/// The first adapter that can be opened, else the CPU executor with what was said of each.
-fn first_that_opens<A>(adapters: &[A], open: impl Fn(&A) -> Result<Executor, GpuError>) -> Executor {
+/// The first adapter that can be opened, told what was said of those before it; else all that was said.
+fn first_that_opens<A>(
+    adapters: &[A],
+    open: impl Fn(&A, Vec<String>) -> Result<Executor, GpuError>,
+) -> Result<Executor, String> {
     let mut reasons = vec![];
     for adapter in adapters {
-        match open(adapter) {
-            Ok(executor) => return executor,
+        match open(adapter, reasons.clone()) {
+            Ok(executor) => return Ok(executor),
             Err(error) => reasons.push(error.to_string()),
         }
     }
     reasons.push("using the CPU executor".into());
-    Executor::Cpu(Some(reasons.join("; ")))
+    Err(reasons.join("; "))
 }
 
 /// A model, ready to restore photos one after another. The plan of the last size is kept, and that of the same size turned.
@@ -323,14 +334,14 @@ mod tests {
     #[test]
     fn a_gpu_that_cannot_be_opened_is_passed_over() {
         let opened = |adapters: &[&str]| {
-            first_that_opens(adapters, |name| match name.strip_prefix("broken ") {
+            first_that_opens(adapters, |name, passed_over| match name.strip_prefix("broken ") {
                 Some(_) => Err(GpuError::Open { adapter: (*name).into(), reason: "no queue".into() }),
-                None => Ok(Executor::Cpu(Some((*name).into()))),
+                None => Ok(Executor::Cpu(Some(format!("{name} after {}", passed_over.len())))),
             })
         };
-        let Executor::Cpu(Some(told)) = opened(&["broken a", "b", "c"]) else { panic!("is opened") };
-        assert_eq!(told, "b");
-        let Executor::Cpu(Some(told)) = opened(&["broken a", "broken b"]) else { panic!("the CPU is left") };
+        let Ok(Executor::Cpu(Some(told))) = opened(&["broken a", "b", "c"]) else { panic!("is opened") };
+        assert_eq!(told, "b after 1");
+        let told = opened(&["broken a", "broken b"]).err().expect("nothing is left");
         let all = ["broken a can't be opened: no queue", "broken b", "using the CPU executor"];
         assert!(all.iter().all(|part| told.contains(part)), "{told}");
     }

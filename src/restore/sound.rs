@@ -4,7 +4,7 @@
 use super::device::{bytes, whole};
 use super::{Executor, RestoreError, Restorer};
 use crate::compile::{Frame, compile_picture};
-use crate::gpu::{Gpu, GpuError};
+use crate::gpu::{Gpu, GpuError, Preferences, Turn};
 use crate::photo::Pixels;
 use crate::run::{self, Session, target};
 use std::sync::{Arc, PoisonError};
@@ -22,9 +22,11 @@ impl Restorer {
     /// # Errors
     /// When it does, or fails.
     pub(super) fn vouch(&self, gpu: &Arc<Gpu>) -> Result<(), RestoreError> {
-        let key = format!("whole network {}", self.precision());
-        let known = gpu.preferences().cloned().unwrap_or_default();
-        if gpu.software || known.agrees.get(&key) == Some(&true) {
+        let config = &self.model.config;
+        let key = format!("network with {} and the {} mean {}", config.activation, config.mean, self.precision());
+        let is_known = gpu.preferences().is_some_and(|known| known.agrees.get(&key) == Some(&true));
+        // Who changes a shader may want another result.
+        if gpu.software || !gpu.has_embedded_shaders() || is_known {
             return Ok(());
         }
         let decibels = match self.decibels_to_cpu() {
@@ -36,14 +38,22 @@ impl Restorer {
             Err(error) => return Err(error),
         };
         if decibels < LEAST {
-            let reason = format!("of a small picture it makes another one than the CPU does ({decibels:.0} dB apart)");
+            let reason = format!(
+                "a small picture comes out different from the CPU's (PSNR {decibels:.0} dB; {LEAST:.0} at least are expected)"
+            );
             return Err(GpuError::Unsound { adapter: gpu.name.clone(), reason }.into());
         }
         let mut known = gpu.preferences().cloned().unwrap_or_default();
-        known.agrees.insert(key, true);
-        // Where it can't be kept, `prepare` has said so.
-        let _ = gpu.preferences_file().map(|file| known.save(&file));
+        known.agrees.insert(key.clone(), true);
         gpu.prefer(known);
+        // Where it can't be kept, `prepare` has said so.
+        if let Some(file) = gpu.preferences_file() {
+            let _turn = Turn::take(Some(&file));
+            let mut kept = Preferences::load(&file).unwrap_or_default();
+            kept.adapter.clone_from(&gpu.name);
+            kept.agrees.insert(key, true);
+            let _ = kept.save(&file);
+        }
         Ok(())
     }
 

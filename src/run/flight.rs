@@ -87,11 +87,11 @@ impl Marks {
         gpu.queue.write_buffer(&self.number, 0, &number.to_le_bytes());
         number
     }
+}
 
-    /// Whether all submissions of a picture wrote its number.
-    fn are_whole(&self, bytes: &[u8], number: u64) -> bool {
-        bytes.len() as u64 == self.bytes() && bytes.chunks_exact(MARK as usize).all(|mark| mark == number.to_le_bytes())
-    }
+/// Whether all submissions of a picture wrote its number.
+fn all_marked(marks: &[u8], number: u64) -> bool {
+    marks.chunks(MARK as usize).all(|mark| mark == number.to_le_bytes())
 }
 
 /// A picture on its way.
@@ -185,7 +185,7 @@ impl Flight<'_> {
             let mapped = self.mapped.recv().map_err(|error| gpu.failed(error.to_string()))?;
             mapped.map_err(|error| gpu.failed(error.to_string()))?;
             let view = staging.get_mapped_range(..).map_err(|error| gpu.failed(error.to_string()))?;
-            if !self.session.marks.are_whole(&view[self.marks.clone()], self.number) {
+            if !all_marked(&view[self.marks.clone()], self.number) {
                 return Err(gpu.failed("it gave up a part of the work, for want of memory or of time").into());
             }
             Ok(self.places.iter().map(|place| view[place.clone()].to_vec()).collect())
@@ -199,5 +199,18 @@ impl Drop for Flight<'_> {
             staging.unmap();
             self.session.stagings.give_back(staging);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all_marked;
+
+    #[test]
+    fn a_submission_that_left_no_mark_is_seen() {
+        let marks = |numbers: [u64; 3]| numbers.map(u64::to_le_bytes).concat();
+        assert!(all_marked(&marks([7, 7, 7]), 7));
+        // The picture before it, or nothing at all.
+        assert!(!all_marked(&marks([7, 6, 7]), 7) && !all_marked(&marks([7, 7, 0]), 7));
     }
 }

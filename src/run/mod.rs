@@ -12,7 +12,7 @@ mod tune;
 
 pub use bands::{Bands, Sink, Source};
 pub use flight::Flight;
-pub use prepare::prepare;
+pub use prepare::{excuse_interruption, prepare};
 pub use self_check::{Verdict, check_inputs, verdict};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};

@@ -137,7 +137,8 @@ impl Session {
         }
         let limit =
             if gpu.software { FLOPS_A_SUBMISSION / 25 } else { FLOPS_A_SUBMISSION.min(gpu.flops_at_once() / 2) };
-        let portions = portions(&dispatches, limit, usize::MAX);
+        let flops: Vec<u64> = dispatches.iter().map(|step| step.flops).collect();
+        let portions = portions(&flops, limit, usize::MAX);
         let marks = Marks::new(&gpu, portions.len() + 1)?;
         let stagings = Stagings::new(&gpu, aligned(outputs + marks.bytes()))?;
         Ok(Self { gpu, plan, arena, stagings, _bound: [constants, params], dispatches, portions, marks })
@@ -187,11 +188,15 @@ impl Session {
     /// When the device fails.
     pub fn dispatch(&self) -> Result<(), RunError> {
         self.gpu.guarded(|| {
-            portions(&self.dispatches, FLOPS_A_SUBMISSION, usize::MAX).into_iter().for_each(|portion| {
+            portions(&self.flops(), FLOPS_A_SUBMISSION, usize::MAX).into_iter().for_each(|portion| {
                 self.submit(&self.dispatches[portion], 1, |_| ());
             });
             Ok(self.gpu.wait()?)
         })
+    }
+
+    fn flops(&self) -> Vec<u64> {
+        self.dispatches.iter().map(|step| step.flops).collect()
     }
 
     /// Submits a portion, and has `end` record what follows it; and tells what it takes of operations.
@@ -209,7 +214,7 @@ impl Session {
     /// # Errors
     /// When the device fails.
     pub fn dispatch_timed(&self) -> Result<Vec<Span>, RunError> {
-        let portions = portions(&self.dispatches, FLOPS_A_SUBMISSION, MOST_PASSES);
+        let portions = portions(&self.flops(), FLOPS_A_SUBMISSION, MOST_PASSES);
         timed(&self.gpu, &portions, &|index, pass| self.dispatches[index].record(pass))
     }
 
@@ -263,18 +268,19 @@ impl Dispatch {
     }
 }
 
-/// The dispatches of each submission: as many in a row as come to `limit` operations, and to `most` of them.
-fn portions(dispatches: &[Dispatch], limit: u64, most: usize) -> Vec<Range<usize>> {
-    let (mut portions, mut start, mut flops) = (vec![], 0, 0_u64);
-    for (index, step) in dispatches.iter().enumerate() {
-        flops = flops.saturating_add(step.flops);
-        if index > start && (flops > limit || index - start == most) {
+/// The dispatches of each submission, given the operations of each dispatch: as many in a row as come to `limit`, one at least,
+/// and `most` at most.
+fn portions(flops: &[u64], limit: u64, most: usize) -> Vec<Range<usize>> {
+    let (mut portions, mut start, mut sum) = (vec![], 0, 0_u64);
+    for (index, &own) in flops.iter().enumerate() {
+        sum = sum.saturating_add(own);
+        if index > start && (sum > limit || index - start == most) {
             portions.push(start..index);
-            (start, flops) = (index, step.flops);
+            (start, sum) = (index, own);
         }
     }
-    if start < dispatches.len() {
-        portions.push(start..dispatches.len());
+    if start < flops.len() {
+        portions.push(start..flops.len());
     }
     portions
 }
@@ -285,4 +291,17 @@ pub(super) fn aligned(bytes: u64) -> u64 {
 
 fn range(buffer: &Buffer, offset: u64, size: u64) -> BindingResource<'_> {
     BindingResource::Buffer(BufferBinding { buffer, offset, size: BufferSize::new(size) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::portions;
+
+    #[test]
+    fn a_submission_ends_before_it_is_too_long() {
+        assert_eq!(portions(&[3, 3, 3, 9, 1, 1], 6, 10), [0..2, 2..3, 3..4, 4..6]);
+        assert_eq!(portions(&[1; 5], 100, 2), [0..2, 2..4, 4..5]);
+        assert_eq!(portions(&[u64::MAX, u64::MAX], u64::MAX - 1, 10), [0..1, 1..2]);
+        assert!(portions(&[], 6, 10).is_empty());
+    }
 }

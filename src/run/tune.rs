@@ -128,8 +128,17 @@ const FLOPS: u64 = 10_000_000_000;
 /// What timing a kernel takes at most: then more passes tell no more.
 const ENOUGH: Duration = Duration::from_millis(100);
 
+/// A convolution of fewer operations tells nothing of a device's pace.
+const TELLING_FLOPS: u64 = 100_000_000;
+
+/// Whether several kernels compute a kind, and none is known to be the fastest.
+pub(super) fn is_open(kind: &Kind, known: &Preferences) -> bool {
+    kind.candidates.len() > 1 && kind.choice.reason != Reason::Shipped && !known.fastest.contains_key(&kind.key)
+}
+
 /// Times every kind that was never timed, until the budget is spent. A kernel for which there is no room is left out, and
-/// one that the driver refuses isn't used any more. Notes the device's pace, if it wasn't known. Returns warnings.
+/// one that the driver refuses isn't used any more. Notes the device's pace. `kept`: what is learnt is, and so that a first
+/// run began. Returns warnings.
 ///
 /// # Errors
 /// When the device fails.
@@ -138,18 +147,15 @@ pub fn tune(
     graph: &Graph,
     precision: Element,
     budget: Duration,
+    kept: bool,
     known: &mut Preferences,
 ) -> Result<Vec<String>, RunError> {
     let (started, mut warnings) = (Instant::now(), vec![]);
     let kinds = kinds(graph, precision, &target(gpu, false));
-    let open = |kind: &&Kind| {
-        kind.candidates.len() > 1 && kind.choice.reason != Reason::Shipped && !known.fastest.contains_key(&kind.key)
-    };
-    let open: Vec<Kind> = kinds.iter().filter(open).cloned().collect();
+    let open: Vec<Kind> = kinds.iter().filter(|kind| is_open(kind, known)).cloned().collect();
     // What is known for as long as this takes: of the samples' own kinds too, which are smaller.
     let mut trial = known.clone();
     let mut warming = WARMING.min(budget / 4);
-    let (paced, mut heaviest) = (known.flops_per_second.is_some(), 0);
     for (index, kind) in open.iter().enumerate() {
         // What was begun is ended: the next time would begin with it again, and get no further.
         let Some(left) = budget.checked_sub(started.elapsed()) else { break };
@@ -167,9 +173,8 @@ pub fn tune(
             if known.demoted(&check_key(kernel, precision)) {
                 continue;
             }
-            let timed = first_run(gpu, known, &check_key(kernel, precision), || {
-                least_time(&session_by_kernel(gpu, &sample, precision, kernel)?, warming, portion)
-            });
+            let run = || least_time(&session_by_kernel(gpu, &sample, precision, kernel)?, warming, portion);
+            let timed = first_run(gpu, known, kernel, precision, kept, run);
             if timed.is_ok() {
                 // The rests from here on are short ones, and of all that is open some is to be timed.
                 warming = Duration::ZERO;
@@ -192,9 +197,9 @@ pub fn tune(
         }
         if let Some((time, kernel)) = fastest {
             let flops = 2 * sample.multiply_adds();
-            if !paced && flops > heaviest && !time.is_zero() {
-                heaviest = flops;
-                known.flops_per_second = Some(flops as f64 / time.as_secs_f64());
+            if flops >= TELLING_FLOPS && !time.is_zero() {
+                let pace = flops as f64 / time.as_secs_f64();
+                known.flops_per_second = Some(known.flops_per_second.map_or(pace, |known| known.max(pace)));
             }
             known.fastest.insert(kind.key.clone(), kernel.into());
             let own = self::kinds(&sample, precision, &target(gpu, false)).swap_remove(0).key;
