@@ -55,10 +55,15 @@ fn check_somewhere(op: &str, turn: u64) {
     });
 }
 
+/// Random cases of each op; the variable is proptest's own.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().map_or(16, |text| text.parse().expect("a number"))
+}
+
 macro_rules! random_shapes {
     ($($op:ident)*) => {$(
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+            #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
             #[test]
             fn $op(seed in any::<u64>()) {
                 check_somewhere(stringify!($op), seed);
