@@ -52,15 +52,16 @@ if ! tests/newer-driver.sh "$newer" >/dev/null; then
 fi
 # The tests that open a device, but for two that ask what the host does about it: of failures, and of too little memory.
 tests=()
-for file in $(grep -lw 'devices()' tests/*.rs | grep -vx 'tests/failures_device.rs\|tests/bands.rs'); do
+for file in $(grep -lw 'devices()' tests/*.rs | grep -vxE 'tests/(failures_device|bands|golden|kernels).rs'); do
   tests+=(--test "$(basename "$file" .rs)")
 done
 host=$(rustc -vV | sed -n 's/^host: //p' | tr '[:lower:]-' '[:upper:]_')
 export IRNEXT_TEST_RUNNER="$PWD/$newer/run" # for tests that start the program themselves
 export "CARGO_TARGET_${host}_RUNNER=$IRNEXT_TEST_RUNNER"
-# It compiles three times as long as the system's: fewer random cases, and code without LLVM's optimisations.
-export PROPTEST_CASES=8 GALLIVM_PERF=nopt
+# It compiles three times as long as the system's: fewer random cases, and small ones without LLVM's optimisations.
+export PROPTEST_CASES=8
 echo "again on the newer driver: $("$newer/run" target/release/irnext devices | head -n 1)"
+GALLIVM_PERF=nopt cargo test --release --locked --test golden --test kernels
 cargo test --release --locked "${tests[@]}"
 echo "and every kernel with subgroups of 4"
-LP_NATIVE_VECTOR_WIDTH=128 cargo test --release --locked --test kernels
+GALLIVM_PERF=nopt LP_NATIVE_VECTOR_WIDTH=128 cargo test --release --locked --test kernels
