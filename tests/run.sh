@@ -50,7 +50,8 @@ if ! tests/newer-driver.sh "$newer" >/dev/null; then
   [ "${CI:-}" != true ] || exit 1
   exit 0
 fi
-# The tests that open a device, but for two that ask what the host does about it: of failures, and of too little memory.
+# The tests that open a device, but for two that ask what the host does about it (failures, too little memory), and for two
+# that have a line of their own.
 tests=()
 for file in $(grep -lw 'devices()' tests/*.rs | grep -vxE 'tests/(failures_device|bands|golden|kernels).rs'); do
   tests+=(--test "$(basename "$file" .rs)")
