@@ -65,6 +65,38 @@ fn checks_are_kept_and_a_broken_file_is_made_anew() {
     }
 }
 
+/// Who interrupts a kernel's first run gets out of it at once, and the kernel is none the worse.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_first_run_is_forgotten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let mut command = on_device::command();
+    command.env("IRNEXT_CACHE", folder.path()).env("MESA_SHADER_CACHE_DIR", folder.path().join("mesa"));
+    command.args(["bench", "--no-kernels", "--width", "8", "--size", "64x64", "--device", &device]);
+    let mut running = command.spawn().expect("starts");
+    let known = || {
+        let files = std::fs::read_dir(folder.path()).expect("reads").map(|entry| entry.expect("reads").path());
+        let file = files.into_iter().find(|path| path.extension().is_some_and(|it| it == "json"))?;
+        Preferences::load(&file).ok()
+    };
+    while known().is_none_or(|known| known.begun.is_empty()) {
+        assert!(running.try_wait().expect("asks").is_none(), "no first run was seen");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().expect("starts");
+    for _ in 0..1000 {
+        if let Some(status) = running.try_wait().expect("asks") {
+            assert_eq!(status.code(), Some(130));
+            assert_eq!(known().expect("is kept").begun.values().sum::<u32>(), 0);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    running.kill().expect("ends");
+    panic!("the program hangs");
+}
+
 /// Programs that start side by side on a new device learn of it one after another, and what it is, once.
 #[test]
 fn programs_take_turns_at_a_new_device() {

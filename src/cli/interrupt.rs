@@ -21,8 +21,9 @@ static FAREWELL: Mutex<Option<Farewell>> = Mutex::new(None);
 pub(super) fn listen() -> Result<(), Failure> {
     let keep_ignoring = hang_ups_are_ignored();
     ctrlc::set_handler(|| {
-        end_writing(Duration::from_secs(5));
+        // Writes a file, so it comes first.
         excuse_interruption();
+        end_writing(Duration::from_secs(5));
         match FAREWELL.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             Some(farewell) => farewell(),
             None => say!("irnext: interrupted"),

@@ -1,9 +1,8 @@
 //! What a kernel says of itself where several compute one op: what it computes, where it is likely the fastest, and how its
 //! steps are recorded. The compiler chooses by that and by what was measured.
 
-use super::Lowering;
+use super::{Lowering, Target};
 use crate::graph::{Conv2d, ConvTranspose2d, Graph, Node, NodeId};
-use crate::kernels::Target;
 use crate::tensor::{Element, Shape};
 
 /// A kernel, or a form of one, that computes convolutions `C`: plain or transposed ones.

@@ -70,6 +70,16 @@ pub enum RestoreError {
     },
 }
 
+impl RestoreError {
+    /// Whether it is only that there is too little memory.
+    fn is_for_want_of_room(&self) -> bool {
+        match self {
+            Self::Run(error) => error.is_for_want_of_room(),
+            error => matches!(error, Self::Memory { .. } | Self::Gpu(GpuError::Memory { .. })),
+        }
+    }
+}
+
 impl From<ShaderError> for RestoreError {
     fn from(error: ShaderError) -> Self {
         Self::Gpu(error.into())
@@ -142,21 +152,15 @@ impl Executor {
             }
             Ok(Self::Gpu(Arc::new(gpu)))
         };
-        let backing = match choose(options.device)? {
-            Backing::Any(adapters) => match first_that_opens(&adapters, open) {
-                Ok(executor) => return Ok(executor),
-                Err(reason) => Backing::Cpu(Some(reason)),
-            },
-            backing => backing,
+        let on_cpu = |reason: Option<String>| {
+            let Some(_) = options.shaders else { return Self::Cpu(reason) };
+            let reason = reason.unwrap_or_else(|| "the CPU executor it is".to_owned());
+            Self::Cpu(Some(format!("{reason}; it has no shaders, so --shaders changes nothing")))
         };
-        Ok(match backing {
+        Ok(match choose(options.device)? {
             Backing::Adapter(adapter) => open(&adapter, vec![])?,
-            Backing::Any(_) => unreachable!("has become one or the other"),
-            Backing::Cpu(reason) if options.shaders.is_some() => {
-                let reason = reason.unwrap_or_else(|| "the CPU executor it is".to_owned());
-                Self::Cpu(Some(format!("{reason}; it has no shaders, so --shaders changes nothing")))
-            }
-            Backing::Cpu(reason) => Self::Cpu(reason),
+            Backing::Any(adapters) => first_that_opens(&adapters, open).unwrap_or_else(|reason| on_cpu(Some(reason))),
+            Backing::Cpu(reason) => on_cpu(reason),
         })
     }
 
@@ -196,7 +200,7 @@ pub struct Restorer {
     memory: Option<u64>,
     kept: device::Kept,
     program: cpu::Kept,
-    /// Plans in bands that were told of.
+    /// Plans in bands, and want of room, that were told of.
     told: Mutex<HashSet<String>>,
     notice: Box<dyn Fn(&str) + Send + Sync>,
 }
