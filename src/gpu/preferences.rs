@@ -81,7 +81,8 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 pub struct Turn(Option<File>);
 
 impl Turn {
-    /// Waits for a file's turn for as long as learning takes; not at all where there can be no such file.
+    /// Waits for a file's turn for as long as learning takes; not at all where there can be no such file, or where the file
+    /// system has no locks: there what is learnt is still kept.
     pub fn take(path: Option<&Path>) -> Self {
         let Some(path) = path else { return Self(None) };
         let lock = std::fs::create_dir_all(folder_of(path)).and_then(|()| File::create(path.with_extension("lock")));
