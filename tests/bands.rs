@@ -7,7 +7,8 @@ use common::devices;
 use irnext::compile::{self, Frame, PlanError, Room, compile_bands, compile_picture};
 use irnext::gpu::Gpu;
 use irnext::graph::Graph;
-use irnext::model::{Activation, MeanKind, Model};
+use irnext::kernels::Target;
+use irnext::model::{Activation, Config, MeanKind, Model, random_model};
 use irnext::photo::{Photo, Pixels};
 use irnext::restore::{Executor, Options, Restorer};
 use irnext::run::{Bands, TensorSession, target};
@@ -275,6 +276,43 @@ fn a_size_and_its_turned_one_share_the_memory() {
     let gpu = fresh();
     gpu.memory.set_budget(tight);
     asked(&gpu, None);
+}
+
+/// Where a device has no buffer as large as the arena, the arena is several, and the picture stays in one piece, equal to the
+/// bit.
+#[test]
+fn an_arena_in_several_blocks_makes_the_same_picture() {
+    let graph = fused(&model(MeanKind::Global), 96, 160);
+    let input = picture(96, 160);
+    for (kind, gpu) in devices().all() {
+        let run = |max_buffer: u64| {
+            let target = Target { max_buffer, ..target(&gpu, false) };
+            let session = TensorSession::with_target(&gpu, &graph, Element::F16, target).expect("records");
+            let results = session.run(std::slice::from_ref(&input)).expect("runs");
+            (session.session().plan().placement.blocks.clone(), results)
+        };
+        let (one, expected) = run(u64::MAX);
+        assert_eq!(one.len(), 1, "{kind}");
+        let (several, found) = run(one[0] / 3);
+        assert!(several.len() >= 3 && several.iter().all(|&bytes| bytes <= one[0] / 3), "{kind}: {several:?}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.data.iter().all(|value| value.is_finite()), "{kind}");
+            assert!(found.data == expected.data, "{kind}: {:?} differs", found.shape);
+        }
+    }
+    // 24 megapixels by width 32, on a device whose buffers end at 2 GiB.
+    let limits = wgpu::Limits {
+        max_buffer_size: (1 << 31) - 1,
+        max_storage_buffer_binding_size: (1 << 31) - 4,
+        ..Default::default()
+    };
+    let target = Target { max_buffer: limits.max_buffer_size, ..Target::default() };
+    let config = Config::new(32, 4, Activation::Tanh, MeanKind::Global);
+    let graph = fused(&random_model(config), 4000, 6016);
+    let frame = Frame { height: 4000, width: 6000, sixteen: false };
+    let plan = compile_picture(&graph, Element::F16, target, frame).expect("compiles");
+    assert_eq!(plan.fits(&limits), Ok(()));
+    assert!(plan.placement.bytes() as f64 <= 1.15 * plan.placement.lower_bound as f64, "{:?}", plan.placement.blocks);
 }
 
 /// Under WebGPU's own limits a picture whose maps are larger than a binding is planned in bands that are not.

@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             json!({
                 "dispatches": plan.steps.len(),
                 "bytes_moved": plan.bytes_moved(),
-                "arena_bytes": plan.placement.bytes,
+                "arena_bytes": plan.placement.bytes(),
                 "arena_lower_bound": plan.placement.lower_bound,
             })
         };
@@ -144,7 +144,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "{name:<11} {} dispatches, {} moved; arena {} (at least {})",
             plan.steps.len(),
             mebibytes(plan.bytes_moved()),
-            mebibytes(plan.placement.bytes),
+            mebibytes(plan.placement.bytes()),
             mebibytes(plan.placement.lower_bound)
         )?;
     }

@@ -234,8 +234,7 @@ fn bands_within(picture: &Picture, span: &Span, room: &Room) -> Option<(usize, V
     let large = rows_in(room.budget.saturating_sub(bound + UPLOAD_BYTES), span.live + results);
     let rows = small
         .max(large)
-        .min(rows_in(room.limits.max_buffer_size.saturating_sub(span.statistics), span.live))
-        .min(rows_in(room.limits.max_storage_buffer_binding_size, span.largest))
+        .min(rows_in(room.limits.max_storage_buffer_binding_size.min(room.limits.max_buffer_size), span.largest))
         .min(rows_in(room.flops_at_once, heaviest))
         // Kernels that run value by value have a row of workgroups for each.
         .min(room.limits.max_compute_workgroups_per_dimension as usize);
@@ -356,7 +355,7 @@ impl BandPlan {
                     sum.segments += 1;
                     sum.bands += bands;
                     sum.device_bytes = sum.device_bytes.max(segment.plan.device_bytes());
-                    sum.arena = sum.arena.max((placement.bytes, placement.lower_bound));
+                    sum.arena = sum.arena.max((placement.bytes(), placement.lower_bound));
                     sum.flops += bands as u64 * segment.plan.flops();
                     let ports = segment.plan.inputs.iter().chain(&segment.plan.outputs);
                     sum.moved +=

@@ -31,12 +31,12 @@ pub enum PlanError {
         /// The adapter's limit.
         limit: u64,
     },
-    /// The device has no buffer as large as the arena.
+    /// The device makes no buffer as large as one of the plan's.
     #[error(
         "this picture needs {bytes} bytes of device memory in one buffer, but this device allows {limit}; \
          use a smaller one, or `--device cpu`"
     )]
-    Arena {
+    Buffer {
         /// What the plan takes.
         bytes: u64,
         /// The adapter's limit.
@@ -130,10 +130,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The byte range of a buffer in the arena.
-    pub fn range(&self, id: BufferId) -> std::ops::Range<u64> {
-        let start = self.placement.offsets[id.0];
-        start..start + self.buffers[id.0].bytes
+    /// The arena's block that a buffer lies in, and its byte range there.
+    pub fn place(&self, id: BufferId) -> (usize, std::ops::Range<u64>) {
+        let (block, start) = self.placement.place(id.0);
+        (block, start..start + self.buffers[id.0].bytes)
     }
 
     /// Floating-point operations of all steps.
@@ -161,7 +161,7 @@ impl Plan {
         let upload = bound.max(ports(&self.inputs)).min(UPLOAD_BYTES);
         // Of every submission a word comes back, and a step has one at most.
         let marks = aligned(8 * (self.steps.len() as u64 + 2));
-        self.placement.bytes + bound + ports(&self.outputs) + marks + upload
+        self.placement.bytes() + bound + ports(&self.outputs) + marks + upload
     }
 
     /// Whether a device's limits allow it.
@@ -173,9 +173,10 @@ impl Plan {
         if let Some(buffer) = self.buffers.iter().find(|buffer| buffer.bytes > limit) {
             return Err(PlanError::Binding { name: buffer.name.clone(), bytes: buffer.bytes, limit });
         }
-        let (bytes, limit) = (self.placement.bytes.max(self.constants.len() as u64), limits.max_buffer_size);
-        if bytes > limit {
-            return Err(PlanError::Arena { bytes, limit });
+        let limit = limits.max_buffer_size;
+        let blocks = self.placement.blocks.iter().copied();
+        if let Some(bytes) = blocks.chain([self.constants.len() as u64]).find(|&bytes| bytes > limit) {
+            return Err(PlanError::Buffer { bytes, limit });
         }
         let limit = limits.max_compute_workgroups_per_dimension;
         match self.steps.iter().find(|step| step.workgroups.iter().any(|&groups| groups > limit)) {
@@ -262,7 +263,7 @@ pub fn compile_picture(graph: &Graph, precision: Element, target: Target, frame:
 
 /// Places the buffers: inputs live from before the first step, outputs to after the last.
 fn finish(lowering: Lowering, inputs: Vec<Port>, outputs: Vec<Port>, zeroed: Vec<BufferId>) -> Plan {
-    let Lowering { buffers, steps, constants, .. } = lowering;
+    let Lowering { buffers, steps, constants, target, .. } = lowering;
     let end = steps.len();
     let mut lifetimes: Vec<Lifetime> = buffers
         .iter()
@@ -283,6 +284,6 @@ fn finish(lowering: Lowering, inputs: Vec<Port>, outputs: Vec<Port>, zeroed: Vec
     inputs.iter().for_each(|port| touch(port.buffer, 0));
     zeroed.iter().for_each(|&buffer| touch(buffer, 0));
     outputs.iter().for_each(|port| touch(port.buffer, end));
-    let placement = place(&lifetimes);
+    let placement = place(&lifetimes, target.max_buffer / ALIGNMENT * ALIGNMENT);
     Plan { steps, buffers, placement, constants: constants.bytes, inputs, outputs, zeroed }
 }

@@ -82,6 +82,8 @@ pub struct Target {
     pub max_workgroups: u32,
     /// Bytes of a workgroup's memory.
     pub workgroup_memory: u32,
+    /// Bytes of the largest buffer.
+    pub max_buffer: u64,
 }
 
 impl Default for Target {
@@ -97,6 +99,7 @@ impl Default for Target {
             matrix: None,
             max_workgroups: 65535,
             workgroup_memory: 16 << 10,
+            max_buffer: 256 << 20,
         }
     }
 }

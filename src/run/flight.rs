@@ -144,9 +144,9 @@ impl Session {
             let mut encoder = self.encoder();
             let mut at = 0;
             for port in &self.plan.outputs {
-                let range = self.plan.range(port.buffer);
+                let (block, range) = self.place(port.buffer);
                 let bytes = range.end - range.start;
-                encoder.copy_buffer_to_buffer(&self.arena, range.start, &staging, at, bytes);
+                encoder.copy_buffer_to_buffer(block, range.start, &staging, at, bytes);
                 flight.places.push(at as usize..(at + bytes) as usize);
                 at += super::session::aligned(bytes);
             }

@@ -4,7 +4,7 @@ use super::flight::{Marks, Stagings};
 use super::timing::{MOST_PASSES, Span, timed};
 use crate::compile::{Plan, PlanError};
 use crate::gpu::{Buffer, Gpu, GpuError};
-use crate::kernels::{ALIGNMENT, Operand};
+use crate::kernels::{ALIGNMENT, BufferId, Operand};
 use std::ops::Range;
 use std::sync::Arc;
 use thiserror::Error;
@@ -46,7 +46,7 @@ impl RunError {
         let plan = matches!(
             self,
             RunError::Plan(
-                PlanError::Binding { .. } | PlanError::Arena { .. } | PlanError::Budget { .. } | PlanError::Rows
+                PlanError::Binding { .. } | PlanError::Buffer { .. } | PlanError::Budget { .. } | PlanError::Rows
             )
         );
         plan || matches!(self, RunError::Gpu(GpuError::Memory { .. }))
@@ -69,7 +69,8 @@ struct Dispatch {
 pub struct Session {
     pub(super) gpu: Arc<Gpu>,
     pub(super) plan: Arc<Plan>,
-    pub(super) arena: Buffer,
+    /// The arena's blocks.
+    arena: Vec<Buffer>,
     pub(super) stagings: Stagings,
     /// Constants and parameters: bound once, counted as long as they are bound.
     _bound: [Buffer; 2],
@@ -97,7 +98,8 @@ impl Session {
 
     fn record(gpu: Arc<Gpu>, plan: Arc<Plan>) -> Result<Self, RunError> {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-        let arena = gpu.allocate("arena", aligned(plan.placement.bytes), storage)?;
+        let block = |&bytes: &u64| gpu.allocate("arena", aligned(bytes), storage);
+        let arena = plan.placement.blocks.iter().map(block).collect::<Result<Vec<Buffer>, GpuError>>()?;
         let outputs: u64 = plan.outputs.iter().map(|port| aligned(plan.buffers[port.buffer.0].bytes)).sum();
         let stride = aligned(plan.steps.iter().map(|step| step.params.len() as u64).max().unwrap_or(0));
         let mut params = vec![0; (stride * plan.steps.len() as u64) as usize];
@@ -119,8 +121,8 @@ impl Session {
             let uniform = (0, range(&params, index as u64 * stride, step.params.len() as u64));
             let bound = step.bindings.iter().map(|&(binding, operand)| match operand {
                 Operand::Buffer(id) => {
-                    let bytes = plan.range(id);
-                    (binding, range(&arena, bytes.start, bytes.end - bytes.start))
+                    let (block, bytes) = plan.place(id);
+                    (binding, range(&arena[block], bytes.start, bytes.end - bytes.start))
                 }
                 Operand::Constant { offset, size } => (binding, range(&constants, offset, size)),
             });
@@ -154,30 +156,32 @@ impl Session {
         &self.plan
     }
 
+    /// The block of the arena that a buffer of the plan lies in, and its byte range there.
+    pub(super) fn place(&self, id: BufferId) -> (&Buffer, Range<u64>) {
+        let (block, range) = self.plan.place(id);
+        (&self.arena[block], range)
+    }
+
     /// Fills the plan's inputs.
     ///
     /// # Errors
     /// When an input is missing or has another size than the plan's.
     pub(super) fn upload(&self, inputs: &[&[u8]]) -> Result<(), RunError> {
-        let zeros: Vec<(u64, Vec<u8>)> = self
-            .plan
-            .zeroed
-            .iter()
-            .map(|&buffer| self.plan.range(buffer))
-            .map(|range| (range.start, vec![0; (range.end - range.start) as usize]))
-            .collect();
+        let places = self.plan.zeroed.iter().map(|&buffer| self.place(buffer));
+        let zeros: Vec<(&Buffer, u64, Vec<u8>)> =
+            places.map(|(block, range)| (block, range.start, vec![0; (range.end - range.start) as usize])).collect();
         let mut writes: Vec<(&Buffer, u64, &[u8])> =
-            zeros.iter().map(|(start, bytes)| (&self.arena, *start, &bytes[..])).collect();
+            zeros.iter().map(|(block, start, bytes)| (*block, *start, &bytes[..])).collect();
         for (index, port) in self.plan.inputs.iter().enumerate() {
             let bytes = inputs.get(index).copied().unwrap_or_default();
-            let range = self.plan.range(port.buffer);
+            let (block, range) = self.place(port.buffer);
             let expected = range.end - range.start;
             // Buffers are at least a vec4 long; a smaller map leaves their end alone.
             let whole = if bytes.is_empty() { 0 } else { (bytes.len() as u64).max(VEC4) };
             if whole != expected {
                 return Err(RunError::Input { name: port.name.clone(), expected, found: bytes.len() as u64 });
             }
-            writes.push((&self.arena, range.start, bytes));
+            writes.push((block, range.start, bytes));
         }
         Ok(self.gpu.upload(&writes)?)
     }

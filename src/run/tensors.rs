@@ -25,6 +25,7 @@ pub fn target(gpu: &Gpu, plain: bool) -> Target {
         matrix: gpu.matrix,
         max_workgroups: gpu.limits.max_compute_workgroups_per_dimension,
         workgroup_memory: gpu.limits.max_compute_workgroup_storage_size,
+        max_buffer: gpu.limits.max_buffer_size,
     }
 }
 
