@@ -116,9 +116,9 @@ fn an_allocation_refused_is_an_error() {
     let gpu = fresh();
     let usage = wgpu::BufferUsages::STORAGE;
     // More than a budget, more than any device has.
-    gpu.memory.set_budget(1000);
-    let error = gpu.allocate("a map", 1001, usage).expect_err("above the budget").to_string();
-    assert!(error.contains("1001 bytes (a map)") && error.contains("1000 bytes are left"), "{error}");
+    gpu.memory.set_budget(2 << 20);
+    let error = gpu.allocate("a map", (5 << 20) / 2, usage).expect_err("above the budget").to_string();
+    assert!(error.contains("2.5 MiB (a map)") && error.contains("2.0 MiB are left"), "{error}");
     gpu.memory.set_budget(u64::MAX);
     let absurd = gpu.guarded(|| gpu.allocate("absurd", 1 << 50, usage));
     assert!(absurd.is_err_and(|error| error.to_string().contains("--device cpu")));

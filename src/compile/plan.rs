@@ -6,6 +6,7 @@ use super::passes::assign_elements;
 use crate::gpu::UPLOAD_BYTES;
 use crate::graph::{Graph, GraphError, NodeId};
 use crate::kernels::{ALIGNMENT, BufferId, BufferSpec, Lowering, Operand, Step, Target, Window, pixels_in, pixels_out};
+use crate::tensor::memory::Bytes;
 use crate::tensor::{Element, Shape};
 use thiserror::Error;
 
@@ -20,8 +21,8 @@ pub enum PlanError {
     Lower(#[from] LowerError),
     /// The device binds less than one tensor needs.
     #[error(
-        "{name} takes {bytes} bytes, but this device binds at most {limit} at once: the picture is too large for it; \
-         use a smaller one, or `--device cpu`"
+        "{name} takes {}, but this device binds at most {} at once: the picture is too large for it; use a smaller one, or \
+         `--device cpu`", Bytes(*bytes), Bytes(*limit)
     )]
     Binding {
         /// The buffer.
@@ -33,8 +34,8 @@ pub enum PlanError {
     },
     /// The device makes no buffer as large as one of the plan's.
     #[error(
-        "this picture needs {bytes} bytes of device memory in one buffer, but this device allows {limit}; \
-         use a smaller one, or `--device cpu`"
+        "this picture needs {} of device memory in one buffer, but this device allows {}; use a smaller one, or \
+         `--device cpu`", Bytes(*bytes), Bytes(*limit)
     )]
     Buffer {
         /// What the plan takes.
@@ -44,8 +45,8 @@ pub enum PlanError {
     },
     /// No band of rows is small enough.
     #[error(
-        "this picture can't be restored within {budget} bytes of device memory, not even in bands of a few rows; \
-         it needs about {least} bytes: give more with --memory, use a smaller picture, or `--device cpu`"
+        "this picture can't be restored within {} of device memory, not even in bands of a few rows; it needs about {} MiB: \
+         give more with --memory, use a smaller picture, or `--device cpu`", Bytes(*budget), least.div_ceil(1 << 20)
     )]
     Budget {
         /// What is allowed.

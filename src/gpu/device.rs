@@ -4,6 +4,7 @@ use super::dialect::prefers_words64;
 use super::memory::Taken;
 use super::pipeline_cache::KeptPipelines;
 use super::{Buffer, Dialect, GpuError, Ledger, Preferences, ShaderError, Shaders, Variant, describe, preferences};
+use crate::tensor::memory::Bytes;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -313,10 +314,13 @@ impl Gpu {
     /// # Errors
     /// When the budget or the device has no room for it.
     pub fn allocate(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<Buffer, GpuError> {
-        let refused =
-            |reason| GpuError::Memory { adapter: self.name.clone(), what: format!("{bytes} bytes ({label})"), reason };
+        let refused = |reason| GpuError::Memory {
+            adapter: self.name.clone(),
+            what: format!("{} ({label})", Bytes(bytes)),
+            reason,
+        };
         let taken = Taken::new(&self.memory, bytes)
-            .map_err(|left| refused(format!("{left} bytes are left of the memory it may use")))?;
+            .map_err(|left| refused(format!("{} are left of the memory it may use", Bytes(left))))?;
         let memory = self.device.push_error_scope(ErrorFilter::OutOfMemory);
         let descriptor = BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
         let raw = self.device.create_buffer(&descriptor);

@@ -2,11 +2,12 @@
 
 use super::pixels::{Restored, rgb};
 use super::plans::Plans;
-use super::{RestoreError, Restorer, device, padded_size};
+use super::{RestoreError, Restorer, padded_size};
 use crate::compile::Frame;
 use crate::cpu::Program;
 use crate::graph::Graph;
 use crate::photo::Pixels;
+use crate::tensor::memory::{self, Bytes};
 use crate::tensor::{FeatureMap, Shape};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,7 +49,7 @@ impl Restorer {
         let graph = self.graph(frame)?;
         let bytes = needed(&graph, self.memory)?;
         if bytes > NOTEWORTHY_BYTES {
-            self.notice(&format!("the CPU executor takes about {} for this picture", device::size(bytes)));
+            self.notice(&format!("the CPU executor takes about {} for this picture", Bytes(bytes)));
         }
         // An old one goes before the new one is made.
         kept.make_room(padded, |_| true);
@@ -62,20 +63,15 @@ impl Restorer {
 /// When that is more than `memory` allows, or than the system gives.
 pub(crate) fn needed(graph: &Graph, memory: Option<u64>) -> Result<u64, RestoreError> {
     let bytes = bytes(graph);
-    let refuse = |limit: String| Err(RestoreError::Memory { needed: device::size(bytes), limit });
+    let refuse = |limit: String| Err(RestoreError::Memory { needed: Bytes(bytes), limit });
     if let Some(memory) = memory.filter(|&memory| bytes > memory) {
-        return refuse(format!("`--memory` allows {}", device::size(memory)));
+        return refuse(format!("`--memory` allows {}", Bytes(memory)));
     }
-    if !is_free(bytes) {
-        return refuse("the system doesn't give so much".into());
+    if !memory::is_free(bytes) {
+        let left = memory::left().map(|left| format!("this machine has {} left", Bytes(left)));
+        return refuse(left.unwrap_or_else(|| "the system doesn't give so much".into()));
     }
     Ok(bytes)
-}
-
-/// Whether the system would give so many bytes now. It gives them back at once; without this, running out of them later
-/// ends the program.
-fn is_free(bytes: u64) -> bool {
-    usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
 fn bytes(graph: &Graph) -> u64 {

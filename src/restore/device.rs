@@ -9,6 +9,7 @@ use crate::graph::Graph;
 use crate::photo::Pixels;
 use crate::run::{Bands, RunError, Session, target};
 use crate::tensor::Element;
+use crate::tensor::memory::{self, Bytes};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -155,8 +156,8 @@ impl Restorer {
                         state.budget = tried.wanted / 2;
                         self.notice(&format!(
                             "the device has no room for {}: {reason}; going on with {} of its memory",
-                            size(tried.wanted),
-                            size(state.budget)
+                            Bytes(tried.wanted),
+                            Bytes(state.budget)
                         ));
                     }
                 }
@@ -241,6 +242,10 @@ impl Restorer {
                 Ok(Ready::Whole(Arc::new(session)))
             }
             Cut::Bands(plan) => {
+                let host = plan.estimate().host_bytes;
+                if !memory::is_free(host) {
+                    return Err(RunError::Host { bytes: host }.into());
+                }
                 let line = describe(frame, &plan);
                 // Once: a folder may come back to it again and again.
                 if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
@@ -337,22 +342,12 @@ fn describe(frame: Frame, plan: &BandPlan) -> String {
         frame.height,
         estimate.bands,
         estimate.segments,
-        size(estimate.device_bytes),
-        size(estimate.arena.0),
-        size(estimate.arena.1),
-        size(estimate.host_bytes),
+        Bytes(estimate.device_bytes),
+        Bytes(estimate.arena.0),
+        Bytes(estimate.arena.1),
+        Bytes(estimate.host_bytes),
         estimate.flops as f64 / 1e12,
         estimate.overlap_percent,
-        size(estimate.moved)
+        Bytes(estimate.moved)
     )
-}
-
-/// Bytes, to be read by people.
-pub(super) fn size(bytes: u64) -> String {
-    let mebibytes = bytes as f64 / f64::from(1 << 20);
-    match mebibytes {
-        1024.0.. => format!("{:.2} GiB", mebibytes / 1024.0),
-        0.1.. => format!("{mebibytes:.1} MiB"),
-        _ => format!("{:.1} KiB", mebibytes * 1024.0),
-    }
 }

@@ -21,6 +21,7 @@ use crate::model::network::{BuildError, SIDE_LEAST, SIDE_MULTIPLE};
 use crate::photo::{Photo, Pixels};
 use crate::run::{self, RunError, target};
 use crate::tensor::Element;
+use crate::tensor::memory::Bytes;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,8 +53,8 @@ pub enum RestoreError {
          (`--device N`), which takes it in bands where it has too little memory"
     )]
     Memory {
-        /// Bytes, in words.
-        needed: String,
+        /// What it takes.
+        needed: Bytes,
         /// What there is.
         limit: String,
     },

@@ -5,6 +5,7 @@ use super::timing::{MOST_PASSES, Span, timed};
 use crate::compile::{Plan, PlanError};
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::kernels::{ALIGNMENT, BufferId, Operand};
+use crate::tensor::memory::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 use thiserror::Error;
@@ -23,7 +24,10 @@ pub enum RunError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// The host has too little memory left for the maps of a picture in bands.
-    #[error("this machine has no {bytes} bytes of memory left for a feature map; use a smaller picture")]
+    #[error(
+        "this machine has no {} of memory left for the feature maps of a picture in bands; use a smaller picture",
+        Bytes(*bytes)
+    )]
     Host {
         /// What was asked for.
         bytes: u64,

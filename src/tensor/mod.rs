@@ -6,6 +6,7 @@ mod erf;
 mod feature_map;
 pub mod file;
 mod forms;
+pub mod memory;
 mod whole_file;
 mod wide;
 
