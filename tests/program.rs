@@ -157,6 +157,7 @@ fn models_are_chosen_by_task_and_quality() {
     assert!(shipped || said.contains("no full model for `dehaze`") && said.contains("dehaze-small"), "{said}");
     assert_eq!(irnext(&["inspect", "--quality", "best"]).status.code(), Some(2));
     assert_eq!(irnext(&["inspect", "--quality", "80"]).status.code(), Some(2));
+    assert_eq!(irnext(&["eval", "tests/data/heldout", "--quality", "80"]).status.code(), Some(2));
 }
 
 #[test]

@@ -121,6 +121,7 @@ const BASELINE: &str = "baseline";
 const TURNED: &str = " --tta";
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    arguments.model.refuse_file_quality()?;
     let sets = data_sets(arguments)?;
     let mut reports = vec![];
     let mut adapter = String::new();

@@ -244,9 +244,15 @@ struct ModelArguments {
 impl ModelArguments {
     /// The model, for a command that writes no pictures: a number for `--quality` means nothing to it.
     fn load(&self) -> Result<Model, Failure> {
+        self.refuse_file_quality()?;
+        self.load_beside_file_quality()
+    }
+
+    /// For a command that writes no pictures.
+    fn refuse_file_quality(&self) -> Result<(), Failure> {
         match quality::of_file(&self.quality) {
             Some(number) => Err(wrong(format!("--quality {number} is a file's compression, and this writes none"))),
-            None => self.load_beside_file_quality(),
+            None => Ok(()),
         }
     }
 
