@@ -26,7 +26,10 @@ const RUN: usize = 16;
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    [Element::F16, Element::F32].iter().flat_map(|&element| [variant("rows", element), variant("columns", element)]).collect()
+    [Element::F16, Element::F32]
+        .iter()
+        .flat_map(|&element| [variant("rows", element), variant("columns", element)])
+        .collect()
 }
 
 fn variant(step: &'static str, element: Element) -> Variant {

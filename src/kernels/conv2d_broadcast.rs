@@ -1,8 +1,8 @@
 //! The 2-D convolution by subgroup broadcasts: 32 pixels × 32 output channels a subgroup of 8 lanes.
 
-use super::{Candidate, Lowering};
 use super::convolution::{gather, gathering_variants_of, record, variants_of};
 use super::lowering::groups_of;
+use super::{Candidate, Lowering};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
 

@@ -1,8 +1,8 @@
 //! The 2-D convolution by cooperative matrices: 64 pixels × 32 output channels a workgroup of 4 subgroups.
 
-use super::{Candidate, Lowering};
 use super::convolution::{record, variants_of};
 use super::lowering::groups_of;
+use super::{Candidate, Lowering};
 use crate::gpu::{Matrices, Variant};
 use crate::graph::{Conv2d, NodeId};
 

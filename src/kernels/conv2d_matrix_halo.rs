@@ -2,7 +2,9 @@
 //! convolution, and the transposed one as four of 2×2.
 
 use super::constants::in_blocks;
-use super::convolution::{WeightTransform, gather, gathering_variants_of, record_transposed, record_with, transposed_variants_of, variants_of};
+use super::convolution::{
+    WeightTransform, gather, gathering_variants_of, record_transposed, record_with, transposed_variants_of, variants_of,
+};
 use super::{Candidate, Case, Lowering, StepParts, Target};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, NodeId};

@@ -1,7 +1,7 @@
 //! The 3×3 convolution by 16×16 cooperative matrices whose pixels and weights both come out of workgroup memory.
 
-use super::convolution::{WeightTransform, gather, gathering_variants_of, record_with, variants_of};
 use super::conv2d_matrix_halo::{MANY_GROUPS, pack};
+use super::convolution::{WeightTransform, gather, gathering_variants_of, record_with, variants_of};
 use super::{Candidate, Case, Lowering, Target};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
@@ -88,7 +88,8 @@ fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let narrow = is_narrow(shape.stored_channels());
     let channels = channels_of(narrow);
     let pack = |weight: &Tensor, sources: &[usize]| pack(weight, sources, SIDE, channels / SIDE);
-    let transform = WeightTransform { name: format!("matrices {SIDE} {}", channels / SIDE), pack: &pack, integers: None };
+    let transform =
+        WeightTransform { name: format!("matrices {SIDE} {}", channels / SIDE), pack: &pack, integers: None };
     let mut step = record_with(lowering, node, conv, SHADER, Some(transform));
     let groups = groups(shape);
     let lanes = (SUBGROUPS * lowering.target.matrix.unwrap_or_default().lanes).max(FEWEST_LANES);

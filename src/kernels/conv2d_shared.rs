@@ -2,7 +2,9 @@
 //! as four of 2×2.
 
 use super::constants::in_blocks;
-use super::convolution::{WeightTransform, gather, gathering_variants_of, record, record_transposed, transposed_variants_of, variants_of};
+use super::convolution::{
+    WeightTransform, gather, gathering_variants_of, record, record_transposed, transposed_variants_of, variants_of,
+};
 use super::lowering::groups_of;
 use super::{Candidate, Lowering, StepParts};
 use crate::gpu::Variant;

@@ -1,7 +1,7 @@
 //! The register-tiled 2-D convolution: 4 pixels × 4, 8 or 16 output channels an invocation.
 
-use super::{Candidate, Lowering};
 use super::convolution::{gather, gathering_variants_of, record, variants_of};
+use super::{Candidate, Lowering};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
 

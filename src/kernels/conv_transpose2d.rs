@@ -59,10 +59,8 @@ pub(super) fn record(
     if let Some(bias) = conv.bias {
         bindings.push((3, lowering.channels(bias)));
     }
-    let variant = Variant::new(
-        shader,
-        &[("f32", element == Element::F32), ("bias", conv.bias.is_some()), ("gelu", conv.gelu)],
-    );
+    let variant =
+        Variant::new(shader, &[("f32", element == Element::F32), ("bias", conv.bias.is_some()), ("gelu", conv.gelu)]);
     let weights = graph.tensor(conv.weight).data().len() as u64;
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),

@@ -12,13 +12,8 @@ const BLOCKS: usize = 8;
 
 const SHADER: &str = "conv_transpose2d_broadcast";
 
-pub(super) const CANDIDATE: Candidate<ConvTranspose2d> = Candidate {
-    name: SHADER,
-    shader: SHADER,
-    computes: |case| case.can_broadcast(),
-    suits: |_| true,
-    lower,
-};
+pub(super) const CANDIDATE: Candidate<ConvTranspose2d> =
+    Candidate { name: SHADER, shader: SHADER, computes: |case| case.can_broadcast(), suits: |_| true, lower };
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {

@@ -70,7 +70,8 @@ fn smooths_by_map(graph: &Graph, filter: NodeId) -> bool {
 pub(super) fn takes(lowering: &mut Lowering, taps: NodeId, recipe: &Recipe) -> bool {
     let graph = lowering.graph;
     let mean = graph.node(taps).inputs[0];
-    let readers = |id: NodeId| (0..graph.nodes.len()).map(NodeId).filter(move |&at| graph.node(at).inputs.contains(&id));
+    let readers =
+        |id: NodeId| (0..graph.nodes.len()).map(NodeId).filter(move |&at| graph.node(at).inputs.contains(&id));
     let [filter] = readers(taps).collect::<Vec<_>>()[..] else { return false };
     let is_output = |id: NodeId| graph.outputs.iter().any(|output| output.node == id);
     let own = matches!(graph.node(filter).op, Op::DynamicFilter(_))
@@ -101,8 +102,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, filter: &DynamicFilter) {
     let smooth_map = smooths_by_map(graph, node);
     let name = format!("gains {} {} {}", filter.inside.0, filter.lamb_l.0, filter.lamb_h.0);
     let gains = lowering.constants.get(&name, || gains(graph, filter));
-    let variant =
-        Variant::new("dynamic_filter", &[("f32", out.element == Element::F32), ("smooth_map", smooth_map)]);
+    let variant = Variant::new("dynamic_filter", &[("f32", out.element == Element::F32), ("smooth_map", smooth_map)]);
     let cost = Cost { flops: 23 * out.shape.values() as u64, bytes: lowering.traffic(node) };
     let mut bindings = vec![(1, lowering.input(node, 0)), (4, gains), (5, lowering.output(node))];
     if let Some(recipe) = lowering.recipes.remove(&node) {
@@ -124,11 +124,8 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, filter: &DynamicFilter) {
         lowering.step(node, with_own_taps(variant, &recipe.features), parts);
         return;
     }
-    let params = Params {
-        height: out.shape.height as u32,
-        width: out.shape.width as u32,
-        blocks: out.shape.blocks() as u32,
-    };
+    let params =
+        Params { height: out.shape.height as u32, width: out.shape.width as u32, blocks: out.shape.blocks() as u32 };
     bindings.extend([(2, lowering.input(node, 1)), (3, lowering.input(node, 2))]);
     let params = bytemuck::bytes_of(&params).to_vec();
     let parts = StepParts { params, bindings, workgroups: rows(out.shape), cost };

@@ -105,8 +105,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, taps: &TapWeights) {
     let Recipe { params, mut bindings, features, cost, .. } = recipe;
     bindings.extend([(4, lowering.output(node)), (9, Operand::Buffer(lowering.map(mean)))]);
     let cost = Cost { bytes: cost.bytes + lowering.traffic(node), ..cost };
-    let step =
-        StepParts { params: bytemuck::bytes_of(&params).to_vec(), bindings, workgroups: [1, 1, 1], cost };
+    let step = StepParts { params: bytemuck::bytes_of(&params).to_vec(), bindings, workgroups: [1, 1, 1], cost };
     lowering.step(node, Variant::new("filter_taps", &features), step);
 }
 

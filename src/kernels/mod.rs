@@ -1,19 +1,50 @@
 //! Floor 3: one file for each WGSL file of the same name: bindings, variants, workgroup geometry, cost.
 //!
 //! Adding a kernel: `shaders/X.wgsl`, `src/kernels/X.rs` with a `lower` that records its steps and a `variants` that
-//! lists all its forms, and its name in the list below: then it is validated and translated for every backend.
+//! lists all its forms, and its name among the modules and in the list below: then it is validated and translated for every backend.
 //!
 //! A further kernel for convolutions also describes itself as a [`Candidate`], in the list of them below: then it is
 //! chosen, tuned, checked on each device and tested on random shapes. A kernel for a new op needs the op (`graph::Op`, its
 //! shape in `graph::infer`), its twin in `src/reference/`, its arm in `compile::lower`, and a random case in
 //! `verify::random`.
 
+pub mod avg_pool;
+pub mod box_mean;
 mod candidate;
 mod constants;
+pub mod conv2d;
+pub mod conv2d_broadcast;
+pub mod conv2d_matrix;
+pub mod conv2d_matrix_halo;
+pub mod conv2d_matrix_staged;
+pub mod conv2d_pairs;
+pub mod conv2d_shared;
+pub mod conv2d_tiled;
+pub mod conv_transpose2d;
+pub mod conv_transpose2d_broadcast;
 mod convolution;
+pub mod dynamic_filter;
+pub mod elementwise;
+pub mod fft;
+pub mod fft_unpack;
+pub mod filter_taps;
+pub mod global_mean;
+pub mod instance_norm;
 mod integer;
 mod lowering;
+pub mod moments;
+pub mod nearest_half;
+pub mod pixels_in;
+pub mod pixels_out;
+pub mod pool_pyramid;
+pub mod probe_copy;
+pub mod probe_fma;
+pub mod reflect_pad;
+pub mod residual_block;
 pub mod storage;
+pub mod upsample_sum;
+pub mod winograd;
+pub mod winograd_shared;
 
 pub use candidate::{Candidate, Case};
 pub(crate) use constants::ALIGNMENT;
@@ -25,8 +56,6 @@ use crate::graph::{Conv2d, ConvTranspose2d};
 
 macro_rules! kernels {
     ($(#[$doc:meta])* $list:ident: $($name:ident)*) => {
-        $(pub mod $name;)*
-
         $(#[$doc])*
         pub static $list: &[Kernel] = &[$(Kernel {
             name: stringify!($name),

@@ -55,10 +55,7 @@ pub(super) fn record(lowering: &mut Lowering, node: NodeId, output: Operand) {
         params: params.clone(),
         bindings: vec![(1, lowering.input(node, 0)), (2, partials)],
         workgroups: [chunks as u32, blocks as u32, 1],
-        cost: Cost {
-            flops: 6 * input.shape.values() as u64,
-            bytes: input.bytes(),
-        },
+        cost: Cost { flops: 6 * input.shape.values() as u64, bytes: input.bytes() },
     };
     lowering.named_step(name, partial(input.element), parts);
     let parts = StepParts {

@@ -24,8 +24,7 @@ pub fn variants() -> Vec<Variant> {
 pub fn lower(lowering: &mut Lowering, node: NodeId) {
     let (graph, out) = (lowering.graph, lowering.graph.node(node));
     let x = graph.node(out.inputs[0]).shape;
-    let params =
-        Params { in_width: x.width as u32, out_width: out.shape.width as u32, blocks: x.blocks() as u32 };
+    let params = Params { in_width: x.width as u32, out_width: out.shape.width as u32, blocks: x.blocks() as u32 };
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings: vec![(1, lowering.input(node, 0)), (2, lowering.output(node))],

@@ -39,11 +39,8 @@ pub fn variants() -> Vec<Variant> {
 /// One dispatch: the node `result`, cropped to the picture's size.
 pub fn lower(lowering: &mut Lowering, result: NodeId, picture: &Picture) {
     let padded = lowering.graph.node(result).shape;
-    let params = Params {
-        height: picture.height as u32,
-        width: picture.width as u32,
-        padded_width: padded.width as u32,
-    };
+    let params =
+        Params { height: picture.height as u32, width: picture.width as u32, padded_width: padded.width as u32 };
     let bytes = (picture.height * picture.width * if picture.sixteen { 8 } else { 4 }) as u64;
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
@@ -54,7 +51,10 @@ pub fn lower(lowering: &mut Lowering, result: NodeId, picture: &Picture) {
             (4, picture.not_finite),
         ],
         workgroups: [(picture.width as u32).div_ceil(WORKGROUP), picture.height as u32, 1],
-        cost: Cost { flops: 9 * (picture.height * picture.width) as u64, bytes: 2 * bytes + lowering.map_bytes(result) },
+        cost: Cost {
+            flops: 9 * (picture.height * picture.width) as u64,
+            bytes: 2 * bytes + lowering.map_bytes(result),
+        },
     };
     lowering.named_step("pixels out".into(), Variant::new("pixels_out", &[("sixteen", picture.sixteen)]), parts);
 }

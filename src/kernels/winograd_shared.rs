@@ -26,9 +26,7 @@ pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
     shader: SHADER,
     computes: |case| case.is(3, 1, 1),
     // By arithmetic: transforms cost as much as 4 blocks of channels save, and it makes 16 or 32 channels at a time.
-    suits: |case| {
-        !case.target.software && case.pixels() >= 1024 && case.in_blocks() >= 4 && case.out_blocks() >= 4
-    },
+    suits: |case| !case.target.software && case.pixels() >= 1024 && case.in_blocks() >= 4 && case.out_blocks() >= 4,
     lower,
 };
 
