@@ -121,10 +121,7 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
     if let Some(node) = graph.nodes.iter().find(|node| !is_local(node) && !hosted(&node.op)) {
         return Err(PlanError::Bands { node: node.name.clone(), op: node.op.kind() });
     }
-    let Some(units) = units(&graph, rows) else {
-        let name = graph.nodes.first().map(|node| node.name.clone()).unwrap_or_default();
-        return Err(PlanError::Bands { node: name, op: "rows that don't divide the picture's" });
-    };
+    let units = units(&graph, rows)?;
     let mut last_use: Vec<usize> = (0..graph.nodes.len()).collect();
     for (index, node) in graph.nodes.iter().enumerate() {
         node.inputs.iter().for_each(|input| last_use[input.0] = index);

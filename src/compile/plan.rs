@@ -68,6 +68,12 @@ pub enum PlanError {
         /// The op's kind.
         op: &'static str,
     },
+    /// A map whose rows aren't a whole part of the picture's.
+    #[error("the rows of {node} don't divide the picture's, so that it can't be computed in bands: use `--device cpu`")]
+    Uneven {
+        /// The node's name.
+        node: String,
+    },
     /// A dispatch larger than the device runs.
     #[error("{name} needs {workgroups:?} workgroups, but this device runs at most {limit} on an axis")]
     Workgroups {

@@ -5,8 +5,9 @@
 //! and the next window starts early enough to make them again. At the picture's own borders the op's own padding is
 //! right, so the result is that of the whole picture in one piece.
 
+use super::PlanError;
 use super::reach::{Known, right_rows};
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Graph, NodeId};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -136,14 +137,18 @@ impl Picture<'_> {
     }
 }
 
-/// Rows of the picture for each row of every node; none if some map's rows are no whole share of the picture's.
-pub(super) fn units(graph: &Graph, rows: usize) -> Option<Vec<Option<usize>>> {
+/// Rows of the picture per row of each node's map; none for statistics.
+///
+/// # Errors
+/// When a map's rows are no whole share of the picture's.
+pub(super) fn units(graph: &Graph, rows: usize) -> Result<Vec<Option<usize>>, PlanError> {
     let unit = |node: &crate::graph::Node| {
         if super::reach::is_statistic(&node.op) {
-            return Some(None);
+            return Ok(None);
         }
         let unit = rows / node.shape.height.max(1);
-        (node.shape.height * unit == rows && unit.is_power_of_two()).then_some(Some(unit))
+        let divides = node.shape.height * unit == rows && unit.is_power_of_two();
+        if divides { Ok(Some(unit)) } else { Err(PlanError::Uneven { node: node.name.clone() }) }
     };
     graph.nodes.iter().map(unit).collect()
 }
@@ -151,10 +156,8 @@ pub(super) fn units(graph: &Graph, rows: usize) -> Option<Vec<Option<usize>>> {
 /// Operations of a node, about.
 pub(super) fn work(graph: &Graph, id: NodeId) -> u64 {
     let node = graph.node(id);
-    let values = node.shape.values() as u64;
-    match &node.op {
-        Op::Conv2d(conv) => 2 * node.shape.pixels() as u64 * graph.tensor(conv.weight).data().len() as u64,
-        Op::ConvTranspose2d(conv) => node.shape.pixels() as u64 / 2 * graph.tensor(conv.weight).data().len() as u64,
-        _ => 20 * values,
+    match graph.multiply_adds_of(node) {
+        0 => 20 * node.shape.values() as u64,
+        multiply_adds => 2 * multiply_adds,
     }
 }

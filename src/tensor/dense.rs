@@ -1,20 +1,38 @@
 //! A dense tensor of any rank, row-major: weights, checkpoints, golden vectors.
 
+use super::Shape;
 use super::forms::Forms;
 use std::any::Any;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// The number of values does not fit the shape.
+/// A shape that isn't what was expected.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("a tensor of shape {shape:?} holds {expected} values, but {found} are given")]
-pub struct ShapeMismatch {
-    /// The shape asked for.
-    pub shape: Vec<usize>,
-    /// The number of values that shape holds.
-    pub expected: usize,
-    /// The number of values given.
-    pub found: usize,
+pub enum ShapeMismatch {
+    /// The number of values does not fit the shape.
+    #[error("a tensor of shape {shape:?} holds {expected} values, but {found} are given")]
+    Values {
+        /// The shape asked for.
+        shape: Vec<usize>,
+        /// The number of values that shape holds.
+        expected: usize,
+        /// The number of values given.
+        found: usize,
+    },
+    /// Pictures are tensors of rank 4.
+    #[error("a tensor of shape {shape:?} is no [pictures, channels, height, width]")]
+    Rank {
+        /// The tensor's shape.
+        shape: Vec<usize>,
+    },
+    /// Maps of one tensor have one shape.
+    #[error("maps of {first:?} and {other:?} are no one tensor")]
+    Maps {
+        /// The first map's shape.
+        first: Shape,
+        /// Another map's shape.
+        other: Shape,
+    },
 }
 
 /// f32 values with a shape, the last axis contiguous.
@@ -34,7 +52,7 @@ impl Tensor {
         let shape = shape.into();
         let expected = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis)).unwrap_or(usize::MAX);
         if expected != data.len() {
-            return Err(ShapeMismatch { shape, expected, found: data.len() });
+            return Err(ShapeMismatch::Values { shape, expected, found: data.len() });
         }
         Ok(Self { shape, data, forms: Forms::default() })
     }

@@ -95,7 +95,7 @@ impl<T: Real> FeatureMap<T> {
     /// When the tensor is not of rank 4.
     pub fn from_nchw(tensor: &Tensor) -> Result<Vec<Self>, ShapeMismatch> {
         let &[pictures, channels, height, width] = tensor.shape() else {
-            return Err(ShapeMismatch { shape: tensor.shape().to_vec(), expected: 4, found: tensor.shape().len() });
+            return Err(ShapeMismatch::Rank { shape: tensor.shape().to_vec() });
         };
         let plane = height * width;
         Ok((0..pictures)
@@ -116,6 +116,9 @@ impl<T: Real> FeatureMap<T> {
     /// When the maps differ in shape.
     pub fn to_nchw(maps: &[Self]) -> Result<Tensor, ShapeMismatch> {
         let shape = maps.first().map_or(Shape::new(0, 0, 0), |map| map.shape);
+        if let Some(other) = maps.iter().map(|map| map.shape).find(|&other| other != shape) {
+            return Err(ShapeMismatch::Maps { first: shape, other });
+        }
         let mut data = Vec::with_capacity(maps.len() * shape.values());
         for map in maps {
             for c in 0..map.shape.channels {
