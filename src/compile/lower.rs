@@ -1,8 +1,8 @@
 //! Each op to its kernel.
 
 use super::choose::{choose, fused_block};
-use crate::graph::{NodeId, Op};
-use crate::kernels::{self, CONVOLUTIONS, Lowering, TRANSPOSED_CONVOLUTIONS};
+use crate::graph::{Node, NodeId, Op};
+use crate::kernels::{self, CONVOLUTIONS, Candidate, Lowering, TRANSPOSED_CONVOLUTIONS};
 use crate::tensor::Element;
 use thiserror::Error;
 
@@ -18,12 +18,27 @@ pub struct LowerError {
     pub reason: String,
 }
 
+fn refusal(node: &Node, reason: String) -> LowerError {
+    LowerError { node: node.name.clone(), op: node.op.kind(), reason }
+}
+
+/// Records the steps of a convolution by the kernel of a list that is chosen for it.
+fn by_choice<C>(lowering: &mut Lowering, id: NodeId, conv: &C, list: &[Candidate<C>]) -> Result<(), LowerError> {
+    let kernel = choose(lowering.graph, lowering.element, &lowering.target, id).kernel;
+    let Some(candidate) = list.iter().find(|candidate| candidate.name == kernel) else {
+        return Err(refusal(lowering.graph.node(id), format!("`{kernel}` is no kernel for it")));
+    };
+    (candidate.lower)(lowering, id, conv);
+    Ok(())
+}
+
 /// Records the steps of a node.
 pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerError> {
     let graph = lowering.graph;
     let node = graph.node(id);
-    let refuse = |reason: String| Err(LowerError { node: node.name.clone(), op: node.op.kind(), reason });
+    let refuse = |reason: String| Err(refusal(node, reason));
     let elements: Vec<Element> = node.inputs.iter().map(|&input| graph.node(input).element).collect();
+    let mixture = || refusal(node, format!("inputs of {elements:?} into {}", node.element));
     match &node.op {
         Op::Input { .. } => {
             lowering.map(id);
@@ -33,7 +48,7 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
             let mixed = elements[..sources].iter().any(|&e| e != elements[0])
                 || elements[sources..].iter().any(|&e| e != node.element);
             if mixed {
-                return refuse(format!("inputs of {elements:?} into {}", node.element));
+                return Err(mixture());
             }
             if let Some([first, second]) = fused_block(graph, lowering.element, &lowering.target, id) {
                 if id == second {
@@ -41,11 +56,7 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
                 }
                 return Ok(());
             }
-            let kernel = choose(graph, lowering.element, &lowering.target, id).kernel;
-            let Some(candidate) = CONVOLUTIONS.iter().find(|candidate| candidate.name == kernel) else {
-                return refuse(format!("`{kernel}` is no kernel for convolutions"));
-            };
-            (candidate.lower)(lowering, id, conv);
+            by_choice(lowering, id, conv, CONVOLUTIONS)?;
         }
         Op::FilterTaps(taps) if taps.groups > kernels::filter_taps::MAX_GROUPS => {
             return refuse(format!("{} groups; at most {} fit", taps.groups, kernels::filter_taps::MAX_GROUPS));
@@ -65,14 +76,10 @@ pub(super) fn lower(lowering: &mut Lowering, id: NodeId) -> Result<(), LowerErro
             return refuse("no kernel: the passes that remove it found no convolution to merge it with".into());
         }
         _ if elements.iter().any(|&element| element != node.element) => {
-            return refuse(format!("inputs of {elements:?} into {}", node.element));
+            return Err(mixture());
         }
         Op::ConvTranspose2d(conv) => {
-            let kernel = choose(graph, lowering.element, &lowering.target, id).kernel;
-            let Some(candidate) = TRANSPOSED_CONVOLUTIONS.iter().find(|candidate| candidate.name == kernel) else {
-                return refuse(format!("`{kernel}` is no kernel for transposed convolutions"));
-            };
-            (candidate.lower)(lowering, id, conv);
+            by_choice(lowering, id, conv, TRANSPOSED_CONVOLUTIONS)?;
         }
         Op::Gelu => kernels::elementwise::lower_gelu(lowering, id),
         Op::Add { scale } => kernels::elementwise::lower_add(lowering, id, *scale),

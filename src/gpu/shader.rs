@@ -21,9 +21,7 @@ pub struct Variant {
 impl Variant {
     /// A shader with the features of a list whose flag is set.
     pub fn new(shader: &'static str, features: &[(&'static str, bool)]) -> Self {
-        let mut features: Vec<_> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
-        features.sort_unstable();
-        Self { shader, features, constants: vec![] }
+        Self { shader, features: vec![], constants: vec![] }.with_features(features)
     }
 
     /// Whether a feature is on.
@@ -38,8 +36,14 @@ impl Variant {
         }
     }
 
+    /// The same with those of a list of features whose flag is set.
+    pub fn with_features(mut self, features: &[(&'static str, bool)]) -> Self {
+        features.iter().filter(|feature| feature.1).for_each(|feature| self.add(feature.0));
+        self
+    }
+
     /// The same with an `override` constant set.
-    pub fn with(mut self, constant: &'static str, value: u32) -> Self {
+    pub fn with_constant(mut self, constant: &'static str, value: u32) -> Self {
         self.constants.push((constant, value));
         self
     }

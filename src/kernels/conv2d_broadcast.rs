@@ -1,7 +1,6 @@
 //! The 2-D convolution by subgroup broadcasts: 32 pixels × 32 output channels a subgroup of 8 lanes.
 
-use super::convolution::{gather, gathering_variants_of, record, variants_of};
-use super::lowering::groups_of;
+use super::convolution::{gather, gathering_variants_of, lower_by_pixels, record, variants_of};
 use super::{Candidate, Lowering};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, NodeId};
@@ -29,11 +28,7 @@ pub fn variants() -> Vec<Variant> {
 
 /// One dispatch.
 fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
-    let shape = lowering.graph.node(node).shape;
     let mut step = record(lowering, node, conv, SHADER);
-    gather(lowering, node, &mut step, shape.pixels().div_ceil(PIXELS));
-    let (variant, mut parts) = step;
-    let [across, down] = groups_of(shape.pixels().div_ceil(PIXELS), lowering.target.max_workgroups);
-    parts.workgroups = [across, down, shape.blocks().div_ceil(BLOCKS) as u32];
-    lowering.step(node, variant, parts);
+    gather(lowering, node, &mut step, lowering.graph.node(node).shape.pixels().div_ceil(PIXELS));
+    lower_by_pixels(lowering, node, step, PIXELS, BLOCKS);
 }

@@ -1,7 +1,6 @@
 //! The 2-D convolution by cooperative matrices: 64 pixels × 32 output channels a workgroup of 4 subgroups.
 
-use super::convolution::{record, variants_of};
-use super::lowering::groups_of;
+use super::convolution::{lower_by_pixels, record, variants_of};
 use super::{Candidate, Lowering};
 use crate::gpu::{Matrices, Variant};
 use crate::graph::{Conv2d, NodeId};
@@ -24,22 +23,13 @@ pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
 /// All variants: half precision only.
 pub fn variants() -> Vec<Variant> {
     let half = variants_of(SHADER, false).into_iter().filter(|variant| !variant.has("weight_f32"));
-    half.flat_map(|variant| [sized(variant.clone(), 8), sized(variant, 16)]).collect()
-}
-
-fn sized(mut variant: Variant, side: u32) -> Variant {
-    if side == 16 {
-        variant.add("size16");
-    }
-    variant
+    half.flat_map(|variant| [8, 16].map(|side| variant.clone().with_features(&[("size16", side == 16)]))).collect()
 }
 
 /// One dispatch, for a target with matrices.
 fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
-    let shape = lowering.graph.node(node).shape;
     let Matrices { side, lanes } = lowering.target.matrix.unwrap_or_default();
-    let (variant, mut parts) = record(lowering, node, conv, SHADER);
-    let [across, down] = groups_of(shape.pixels().div_ceil(PIXELS), lowering.target.max_workgroups);
-    parts.workgroups = [across, down, shape.blocks().div_ceil(BLOCKS) as u32];
-    lowering.step(node, sized(variant, side).with("LANES", lanes), parts);
+    let (variant, parts) = record(lowering, node, conv, SHADER);
+    let variant = variant.with_features(&[("size16", side == 16)]).with_constant("LANES", lanes);
+    lower_by_pixels(lowering, node, (variant, parts), PIXELS, BLOCKS);
 }

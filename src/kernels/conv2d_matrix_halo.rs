@@ -159,9 +159,9 @@ fn written(side: usize, columns: usize) -> usize {
     SUBGROUPS / beside(columns) * side * side * columns
 }
 
-fn formed(mut variant: Variant, kind: Kind, side: usize, form: Form, columns: usize) -> Variant {
+fn formed(variant: Variant, kind: Kind, side: usize, form: Form, columns: usize) -> Variant {
     let rows = form.rows(kind, columns);
-    let set = [
+    variant.with_features(&[
         ("strided", kind == Kind::Strided),
         ("pointwise", kind == Kind::Pointwise),
         ("size16", side == 16),
@@ -169,9 +169,7 @@ fn formed(mut variant: Variant, kind: Kind, side: usize, form: Form, columns: us
         ("narrow", columns == COLUMNS[1]),
         ("rows4", rows >= 4),
         ("rows8", rows == 8),
-    ];
-    set.into_iter().filter(|(_, on)| *on).for_each(|(name, _)| variant.add(name));
-    variant
+    ])
 }
 
 /// What it computes of a convolution, if it does.
@@ -269,7 +267,7 @@ fn finish(lowering: &mut Lowering, node: NodeId, step: (Variant, StepParts), kin
     let shape = lowering.graph.node(node).shape;
     parts.workgroups = groups(shape, kind, form, side, columns).map(|count| count as u32);
     let lanes = lowering.target.matrix.unwrap_or_default().lanes;
-    lowering.step(node, formed(variant, kind, side, form, columns).with("LANES", lanes), parts);
+    lowering.step(node, formed(variant, kind, side, form, columns).with_constant("LANES", lanes), parts);
 }
 
 /// `[round][parity][column of taps][slice of `side` inputs][row of taps][column of `side` outputs][outputs][inputs]`, padded

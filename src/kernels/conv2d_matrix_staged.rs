@@ -60,12 +60,10 @@ pub fn variants() -> Vec<Variant> {
     let single = ["weight_f32", "input_f32", "output_f32"];
     let half = all.into_iter().filter(|variant| !single.iter().any(|feature| variant.has(feature)));
     let forms = [(true, true), (false, true), (false, false)];
-    half.flat_map(|variant| forms.map(|(narrow, whole)| formed(variant.clone(), narrow, whole))).collect()
-}
-
-fn formed(mut variant: Variant, narrow: bool, whole: bool) -> Variant {
-    [("narrow", narrow), ("whole", whole)].into_iter().filter(|(_, on)| *on).for_each(|(name, _)| variant.add(name));
-    variant
+    let formed = |variant: Variant| {
+        forms.map(|(narrow, whole)| variant.clone().with_features(&[("narrow", narrow), ("whole", whole)]))
+    };
+    half.flat_map(formed).collect()
 }
 
 /// Whether it computes a convolution: of maps of whole rounds of channels, where the weights of a row have room.
@@ -100,5 +98,6 @@ fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     let (variant, mut parts) = step;
     parts.workgroups = groups.map(|count| count as u32);
     let whole = stages_whole(narrow, &lowering.target).unwrap_or(false);
-    lowering.step(node, formed(variant, narrow, whole).with("LANES", lanes), parts);
+    let variant = variant.with_features(&[("narrow", narrow), ("whole", whole)]);
+    lowering.step(node, variant.with_constant("LANES", lanes), parts);
 }

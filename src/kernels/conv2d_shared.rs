@@ -31,16 +31,9 @@ pub(super) const TRANSPOSED: Candidate<ConvTranspose2d> = Candidate {
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    let both = |variant: Variant| [widened(variant.clone(), false), widened(variant, true)];
+    let both = |variant: Variant| [false, true].map(|wide| variant.clone().with_features(&[("wide", wide)]));
     let all = [variants_of(SHADER, false), gathering_variants_of(SHADER, false)];
     all.into_iter().flatten().chain(transposed_variants_of(SHADER, false)).flat_map(both).collect()
-}
-
-fn widened(mut variant: Variant, wide: bool) -> Variant {
-    if wide {
-        variant.add("wide");
-    }
-    variant
 }
 
 /// One dispatch.
@@ -65,5 +58,5 @@ fn finish(lowering: &mut Lowering, node: NodeId, (variant, mut parts): (Variant,
     let wide = shape.blocks() > BLOCKS[0];
     let [across, down] = groups_of((shape.pixels() / parities).div_ceil(PIXELS), lowering.target.max_workgroups);
     parts.workgroups = [across, down, (parities * shape.blocks().div_ceil(BLOCKS[usize::from(wide)])) as u32];
-    lowering.step(node, widened(variant, wide), parts);
+    lowering.step(node, variant.with_features(&[("wide", wide)]), parts);
 }

@@ -20,14 +20,9 @@ pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    let tiled = |variant: Variant| TILES.map(|(feature, _)| with_tile(variant.clone(), feature));
+    let tiled = |variant: Variant| TILES.map(|(feature, _)| variant.clone().with_features(&[(feature, true)]));
     let all = variants_of(SHADER, false).into_iter().chain(gathering_variants_of(SHADER, false));
     all.flat_map(tiled).collect()
-}
-
-fn with_tile(mut variant: Variant, feature: &'static str) -> Variant {
-    variant.add(feature);
-    variant
 }
 
 /// One dispatch.
@@ -42,5 +37,6 @@ fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     gather(lowering, node, &mut step, (across * down) as usize);
     let (variant, mut parts) = step;
     parts.workgroups = [across, down, blocks / tile];
-    lowering.step(node, with_tile(variant, feature).with("COLUMNS", columns).with("ROWS", rows), parts);
+    let variant = variant.with_features(&[(feature, true)]);
+    lowering.step(node, variant.with_constant("COLUMNS", columns).with_constant("ROWS", rows), parts);
 }

@@ -2,6 +2,7 @@
 //! packed weights, and the variants that come of them; of transposed convolutions as well, as four of 2×2.
 
 use super::constants::{by_parity, pack_convolution};
+use super::lowering::groups_of;
 use super::{Cost, Lowering, StepParts, combinations, filter_taps, integer, storage};
 use crate::gpu::Variant;
 use crate::graph::{Conv2d, ConvTranspose2d, Epilogue, NodeId};
@@ -24,6 +25,20 @@ struct Params {
     padding: u32,
     first_tile: u32,
     end_tile: u32,
+}
+
+/// Records a kernel whose workgroups take so many pixels in a row, and so many blocks of output channels: one dispatch.
+pub(super) fn lower_by_pixels(
+    lowering: &mut Lowering,
+    node: NodeId,
+    (variant, mut parts): (Variant, StepParts),
+    pixels: usize,
+    blocks: usize,
+) {
+    let shape = lowering.graph.node(node).shape;
+    let [across, down] = groups_of(shape.pixels().div_ceil(pixels), lowering.target.max_workgroups);
+    parts.workgroups = [across, down, shape.blocks().div_ceil(blocks) as u32];
+    lowering.step(node, variant, parts);
 }
 
 /// The variants of a kernel with these bindings. Weights are stored as the activations of the plan are, or, with

@@ -27,6 +27,9 @@ const ROWS: usize = 256;
 const MOST_READS: usize = 1 << 16;
 const MOST_IN_SOFTWARE: usize = 2;
 
+/// Makes the taps, too.
+const OWN_TAPS: (&str, bool) = ("own_taps", true);
+
 /// All variants.
 pub fn variants() -> Vec<Variant> {
     let given = combinations("dynamic_filter", &["f32", "smooth_map"]);
@@ -36,17 +39,14 @@ pub fn variants() -> Vec<Variant> {
         activations.iter().flat_map(move |&activation| {
             // Plans of single precision have no half floats to add up.
             let parts = parts.into_iter().filter(|&element| element == Element::F32 || !variant.has("f32"));
-            parts.map(move |element| with_own_taps(variant.clone(), &features(activation, Some(element))))
+            parts.map(move |element| {
+                let taps = variant.clone().with_features(&features(activation, Some(element)));
+                taps.with_features(&[OWN_TAPS])
+            })
         })
     });
     let own: Vec<Variant> = own.collect();
     given.into_iter().chain(own).collect()
-}
-
-fn with_own_taps(mut variant: Variant, features: &[(&'static str, bool)]) -> Variant {
-    features.iter().filter(|(_, on)| *on).for_each(|(feature, _)| variant.add(feature));
-    variant.add("own_taps");
-    variant
 }
 
 /// Blocks of channels of a workgroup's slice: those of a group, so that few taps are made for them.
@@ -121,7 +121,7 @@ pub fn lower(lowering: &mut Lowering, node: NodeId, filter: &DynamicFilter) {
             workgroups: [across as u32, down as u32, 1],
             cost: Cost { flops: cost.flops + recipe.cost.flops, bytes: cost.bytes + recipe.cost.bytes },
         };
-        lowering.step(node, with_own_taps(variant, &recipe.features), parts);
+        lowering.step(node, variant.with_features(&recipe.features).with_features(&[OWN_TAPS]), parts);
         return;
     }
     let params =

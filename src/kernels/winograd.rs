@@ -79,6 +79,11 @@ impl Form {
     fn places(self) -> usize {
         kernel_transform(self).len().pow(2)
     }
+
+    /// What its variants have set.
+    fn feature(self) -> (&'static str, bool) {
+        ("f2", self == Form::Two)
+    }
 }
 
 /// Tiles that a workgroup takes at a time, output blocks of a group, and lanes of a workgroup.
@@ -88,16 +93,10 @@ const LANES: usize = 8;
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    let with_form = |variant: Variant| [Form::Two, Form::Four].map(|form| formed(variant.clone(), form));
+    let with_form =
+        |variant: Variant| [Form::Two, Form::Four].map(|form| variant.clone().with_features(&[form.feature()]));
     let all = variants_of(SHADER, true).into_iter().chain(gathering_variants_of(SHADER, true));
     all.flat_map(with_form).chain(transposed_variants_of(SHADER, true)).collect()
-}
-
-fn formed(mut variant: Variant, form: Form) -> Variant {
-    if form == Form::Two {
-        variant.add("f2");
-    }
-    variant
 }
 
 fn computes(case: &Case<'_, Conv2d>, form: Form) -> bool {
@@ -123,7 +122,7 @@ fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d, form: Form) {
     let tiles = out.shape.height.div_ceil(form.made()) * out.shape.width.div_ceil(form.made());
     let mut step = record_with(lowering, node, conv, SHADER, Some(transform));
     gather(lowering, node, &mut step, tiles.div_ceil(TILES));
-    dispatch(lowering, node, (formed(step.0, form), step.1), form, blocks, tiles);
+    dispatch(lowering, node, (step.0.with_features(&[form.feature()]), step.1), form, blocks, tiles);
 }
 
 /// The same for a transposed convolution.

@@ -32,15 +32,8 @@ pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {
-    let both = |variant: Variant| [narrowed(variant.clone(), true), narrowed(variant, false)];
+    let both = |variant: Variant| [true, false].map(|narrow| variant.clone().with_features(&[("narrow", narrow)]));
     variants_of(SHADER, false).into_iter().chain(gathering_variants_of(SHADER, false)).flat_map(both).collect()
-}
-
-fn narrowed(mut variant: Variant, narrow: bool) -> Variant {
-    if narrow {
-        variant.add("narrow");
-    }
-    variant
 }
 
 /// One dispatch.
@@ -58,5 +51,5 @@ fn lower(lowering: &mut Lowering, node: NodeId, conv: &Conv2d) {
     gather(lowering, node, &mut step, across * down);
     let (variant, mut parts) = step;
     parts.workgroups = [across, down, shape.blocks().div_ceil(group.blocks)].map(|count| count as u32);
-    lowering.step(node, narrowed(variant, narrow), parts);
+    lowering.step(node, variant.with_features(&[("narrow", narrow)]), parts);
 }
