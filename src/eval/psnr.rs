@@ -1,6 +1,6 @@
-//! Peak signal-to-noise ratio.
+//! Peak signal-to-noise ratio of two maps.
 
-use crate::tensor::FeatureMap;
+use crate::tensor::{self, FeatureMap};
 
 /// 10·log10(`peak`² / mean squared difference) over all values, in decibels; infinite where nothing differs.
 ///
@@ -8,7 +8,5 @@ use crate::tensor::FeatureMap;
 /// If the maps differ in shape.
 pub fn psnr(a: &FeatureMap<f64>, b: &FeatureMap<f64>, peak: f64) -> f64 {
     assert_eq!(a.shape, b.shape);
-    let square = |(a, b): (&f64, &f64)| (a - b) * (a - b);
-    let mean = a.data.iter().zip(&b.data).map(square).sum::<f64>() / a.data.len() as f64;
-    10.0 * (peak * peak / mean).log10()
+    tensor::psnr(a.data.iter().copied().zip(b.data.iter().copied()), peak)
 }

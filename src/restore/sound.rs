@@ -7,6 +7,7 @@ use crate::compile::{Frame, compile_picture};
 use crate::gpu::{Gpu, GpuError, Preferences, Turn};
 use crate::photo::Pixels;
 use crate::run::{self, Session, target};
+use crate::tensor::psnr;
 use std::sync::{Arc, PoisonError};
 
 /// A picture of sides that no tile divides.
@@ -82,9 +83,8 @@ impl Restorer {
         // Its packed weights are needed no more.
         self.program.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let (Pixels::Eight(a), Pixels::Eight(b)) = (by_device, by_cpu) else { return Ok(None) };
-        let square: f64 =
-            a.as_flattened().iter().zip(b.as_flattened()).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-        let mean = square / (a.len() * 3) as f64;
-        Ok((wrong + wrong_too == 0).then_some(10.0 * (255.0_f64.powi(2) / mean).log10()))
+        // Alpha is the picture's own.
+        let colours = |pixels: Vec<[u8; 4]>| pixels.into_iter().flat_map(|[r, g, b, _]| [r, g, b].map(f64::from));
+        Ok((wrong + wrong_too == 0).then_some(psnr(colours(a).zip(colours(b)), 255.0)))
     }
 }
