@@ -33,6 +33,7 @@
 //! | 9 | [`verify`], [`eval`], [`profile`], [`cli`] | what proves a device right, a picture good, a plan fast; the program |
 #![warn(missing_docs)]
 
+mod by_name;
 pub mod cli;
 pub mod compile;
 pub mod cpu;

@@ -2,7 +2,6 @@
 //! written file is compressed.
 
 use crate::model::Quality;
-use clap::ValueEnum;
 use std::str::FromStr;
 
 /// One `--quality`.
@@ -23,7 +22,7 @@ impl FromStr for QualityArgument {
             return within.map(Self::File).ok_or_else(|| format!("a file's quality is 1 to 100, not {number}"));
         }
         let word = |_| format!("`{text}` is neither `small` nor `full` (a model) nor 1 to 100 (a file's compression)");
-        Quality::from_str(text, false).map(Self::Model).map_err(word)
+        text.parse().map(Self::Model).map_err(word)
     }
 }
 

@@ -5,7 +5,6 @@ mod infer;
 mod op;
 
 pub use infer::GraphError;
-pub(crate) use op::by_name;
 pub use op::{Activation, Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Op, TapWeights};
 
 use crate::tensor::{Element, Shape, Tensor};

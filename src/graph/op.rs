@@ -1,6 +1,7 @@
 //! The op set: what IRNeXt is made of, and the fused forms that passes rewrite it to.
 
 use super::WeightId;
+use crate::by_name::by_name;
 
 /// What turns the 9 numbers a group into its filter taps: it leaves no trace in the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -17,26 +18,6 @@ pub enum Activation {
     SoftmaxTanh,
 }
 
-/// Writes and reads a choice by the name that the command line has for it.
-macro_rules! by_name {
-    ($type:ty) => {
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                use clap::ValueEnum;
-                f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
-            }
-        }
-
-        impl std::str::FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                <$type as clap::ValueEnum>::from_str(text, false)
-            }
-        }
-    };
-}
-pub(crate) use by_name;
 by_name!(Activation);
 
 /// What a convolution does to its sums before it stores them: `y = act(sum + bias) + residual`.

@@ -1,8 +1,8 @@
 //! What of IRNeXt a checkpoint decides (width, blocks) and what it must be told (activation, mean).
 
 use super::checkpoint::StateDict;
+use crate::by_name::by_name;
 pub use crate::graph::Activation;
-use crate::graph::by_name;
 use std::fmt;
 use thiserror::Error;
 

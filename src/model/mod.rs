@@ -83,7 +83,7 @@ impl Checkpoint {
         let config = Config::infer(&state, activation.unwrap_or_default(), mean.unwrap_or_default())
             .map_err(|source| ModelError::Config { path: path.to_path_buf(), source })?;
         // Other programs' files may mean something else by it, so another word is no error.
-        let task = state.metadata.get("task").and_then(|word| <Task as clap::ValueEnum>::from_str(word, false).ok());
+        let task = state.metadata.get("task").and_then(|word| word.parse().ok());
         Ok(Self { state, config, activation, mean, task })
     }
 }

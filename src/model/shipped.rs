@@ -1,9 +1,9 @@
 //! The models that the binary carries, as `weights/manifest.toml` describes them.
 
 use super::{Activation, MeanKind};
+use crate::by_name::by_name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// What a picture is to be freed of.
 #[derive(
@@ -40,17 +40,7 @@ impl Task {
     }
 }
 
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Task::Dehaze => "dehaze",
-            Task::Deblur => "deblur",
-            Task::Defocus => "defocus",
-            Task::Derain => "derain",
-            Task::Desnow => "desnow",
-        })
-    }
-}
+by_name!(Task);
 
 /// How large a shipped model is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize)]
@@ -63,14 +53,7 @@ pub enum Quality {
     Full,
 }
 
-impl fmt::Display for Quality {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Quality::Small => "small",
-            Quality::Full => "full",
-        })
-    }
-}
+by_name!(Quality);
 
 /// A shipped model, as the manifest has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
