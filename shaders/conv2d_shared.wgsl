@@ -157,8 +157,8 @@ fn main(
             }
             workgroupBarrier();
         }
-        // Columns of the second 8 blocks stand from 64 on.
-        if (lane < BLOCKS && first_block + lane < params.out_blocks) {
+        // Columns of the second 8 blocks stand from 64 on. A grid of workgroups in rows may have some too many.
+        if (lane < BLOCKS && first_block + lane < params.out_blocks && start < grid().x * grid().y) {
             sums[start / PIXELS * params.out_blocks + first_block + lane] = inputs[lane / 8u * 64u + lane % 8u];
         }
     }

@@ -79,10 +79,12 @@ fn gather(lane: u32) {
     @if(!own_taps) { storageBarrier(); }
 }
 
-// By the exponential of a negative number, which cannot overflow.
+// By the exponential of a negative number, which cannot overflow; near 0, where that would lose digits, by Taylor's series.
 fn tanh_of(x: f32) -> f32 {
     let e = exp(-2.0 * abs(x));
-    return sign(x) * (1.0 - e) / (1.0 + e);
+    let square = x * x;
+    let near = x + x * square * (-1.0 / 3.0 + square * (2.0 / 15.0 - square * (17.0 / 315.0)));
+    return select(sign(x) * (1.0 - e) / (1.0 + e), near, abs(x) < 0.25);
 }
 
 @if(softmax)

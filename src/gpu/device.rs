@@ -50,6 +50,16 @@ fn lacks(limits: &Limits) -> Option<String> {
             promised.max_compute_workgroup_storage_size,
         ),
         (
+            "invocations on a workgroup's first axis",
+            limits.max_compute_workgroup_size_x,
+            promised.max_compute_workgroup_size_x,
+        ),
+        (
+            "workgroups on an axis",
+            limits.max_compute_workgroups_per_dimension,
+            promised.max_compute_workgroups_per_dimension,
+        ),
+        (
             "storage buffers a shader",
             limits.max_storage_buffers_per_shader_stage,
             promised.max_storage_buffers_per_shader_stage,

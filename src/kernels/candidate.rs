@@ -79,6 +79,12 @@ impl<'a, C> Case<'a, C> {
     pub fn can_broadcast(&self) -> bool {
         self.target.subgroup == Some(BROADCAST_LANES)
     }
+
+    /// Whether they are likely fast: they are shaped for software drivers, a subgroup a workgroup. Of GPUs with subgroups so
+    /// small none was measured.
+    pub fn broadcasts_well(&self) -> bool {
+        self.can_broadcast() && self.target.software
+    }
 }
 
 impl<'a> Case<'a, Conv2d> {

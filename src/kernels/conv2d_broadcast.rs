@@ -16,7 +16,7 @@ pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
     shader: SHADER,
     computes: |case| case.can_broadcast(),
     // A single block of channels leaves 7 lanes of 8 idle.
-    suits: |case| case.pixels() >= 4 && case.out_blocks() > 1,
+    suits: |case| case.broadcasts_well() && case.pixels() >= 4 && case.out_blocks() > 1,
     lower,
 };
 

@@ -16,7 +16,7 @@ pub(super) const CANDIDATE: Candidate<Conv2d> = Candidate {
     shader: SHADER,
     computes: |case| case.can_broadcast(),
     // One block of channels leaves lanes idle; more than four are what it would read its pixels again for.
-    suits: |case| case.pixels() >= 4 && (2..=BLOCKS).contains(&case.out_blocks()),
+    suits: |case| case.broadcasts_well() && case.pixels() >= 4 && (2..=BLOCKS).contains(&case.out_blocks()),
     lower,
 };
 

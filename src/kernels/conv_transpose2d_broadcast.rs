@@ -12,8 +12,13 @@ const BLOCKS: usize = 8;
 
 const SHADER: &str = "conv_transpose2d_broadcast";
 
-pub(super) const CANDIDATE: Candidate<ConvTranspose2d> =
-    Candidate { name: SHADER, shader: SHADER, computes: |case| case.can_broadcast(), suits: |_| true, lower };
+pub(super) const CANDIDATE: Candidate<ConvTranspose2d> = Candidate {
+    name: SHADER,
+    shader: SHADER,
+    computes: |case| case.can_broadcast(),
+    suits: |case| case.broadcasts_well(),
+    lower,
+};
 
 /// All variants.
 pub fn variants() -> Vec<Variant> {

@@ -21,7 +21,7 @@ pub(super) const FOUR: Candidate<Conv2d> = Candidate {
     shader: SHADER,
     computes: |case| computes(case, Form::Four),
     // It makes 32 channels at a time; a few tiles leave lanes idle.
-    suits: |case| case.pixels() >= 1024 && case.out_blocks() >= BLOCKS && has_room(case),
+    suits: |case| case.broadcasts_well() && case.pixels() >= 1024 && case.out_blocks() >= BLOCKS && has_room(case),
     lower: |lowering, node, conv| lower(lowering, node, conv, Form::Four),
 };
 
@@ -39,7 +39,7 @@ pub(super) const TRANSPOSED: Candidate<ConvTranspose2d> = Candidate {
     shader: SHADER,
     computes: |case| case.is_uniform && runs(case, Form::Five),
     // As above; a tile makes 100 pixels, and one block of channels leaves half the lanes idle.
-    suits: |case| case.pixels() >= 3200 && case.out_blocks() >= 2 && has_room(case),
+    suits: |case| case.broadcasts_well() && case.pixels() >= 3200 && case.out_blocks() >= 2 && has_room(case),
     lower: lower_transposed,
 };
 
