@@ -1,6 +1,7 @@
 //! Floor 2: the network as data: an op set, shape inference, a builder, and dumps as text and DOT.
 
 mod dump;
+pub mod extent;
 mod infer;
 mod op;
 

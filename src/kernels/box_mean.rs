@@ -4,6 +4,7 @@ use super::lowering::{STOPPED_AFTER, WORKGROUP};
 use super::{Cost, Lowering, Operand, StepParts};
 use crate::gpu::Variant;
 use crate::graph::NodeId;
+use crate::graph::extent::window;
 use crate::tensor::{Element, Shape};
 use bytemuck::{Pod, Zeroable};
 
@@ -38,17 +39,16 @@ fn variant(step: &'static str, element: Element) -> Variant {
 
 /// Whether an invocation, which goes through a window and through its runs, ends before Mesa's software driver stops it.
 pub fn ends_in_time(shape: Shape, base: usize, train: usize) -> bool {
-    let rounds = |side: usize| (side * base / train).max(1) * (RUN + 1) / RUN + 2 * SEGMENT;
+    let rounds = |side: usize| window(side, base, train) * (RUN + 1) / RUN + 2 * SEGMENT;
     // Down, the borders are an invocation's too.
     rounds(shape.width) < STOPPED_AFTER && rounds(shape.height) + shape.height / 2 < STOPPED_AFTER
 }
 
-/// Two dispatches; the window is ⌊base·side/train⌋ pixels, at least 1.
+/// Two dispatches.
 pub fn lower(lowering: &mut Lowering, node: NodeId, base: usize, train: usize) {
     let out = lowering.graph.node(node);
     let shape = out.shape;
-    let window = |side: usize| (side * base / train).max(1);
-    let (window_height, window_width) = (window(shape.height), window(shape.width));
+    let [window_height, window_width] = [shape.height, shape.width].map(|side| window(side, base, train));
     let (down, across) = (shape.height - window_height + 1, shape.width - window_width + 1);
     let blocks = shape.blocks();
     let name = format!("{} (row sums)", out.name);

@@ -4,7 +4,7 @@ use super::lowering::rows;
 use super::{Cost, Lowering, Operand, StepParts, combinations, fft_unpack};
 use crate::gpu::Variant;
 use crate::graph::NodeId;
-use crate::reference::highest_kept;
+use crate::graph::extent::highest_kept;
 use crate::tensor::{Element, Shape};
 use bytemuck::{Pod, Zeroable};
 

@@ -1,12 +1,13 @@
 //! The mean over a large window, as the published motion deblurring takes it at test time.
 
+use crate::graph::extent::window;
 use crate::tensor::{FeatureMap, Real, Shape};
 use rayon::prelude::*;
 
 /// Rows that one task slides its window over.
 const BAND: usize = 16;
 
-/// The mean over a window of `kh = max(1, ⌊base·h/train⌋)` rows and `kw` columns likewise. The
+/// The mean over a [`window`] of `kh` rows and `kw` columns. The
 /// (h − kh + 1) × (w − kw + 1) means are replicated at the borders to the size of x, ⌊(kh − 1)/2⌋ of them before and
 /// the rest after. Sums in f64.
 pub(super) fn box_mean<T: Real>(x: &FeatureMap<T>, base: usize, train: usize) -> FeatureMap<T> {
@@ -14,8 +15,7 @@ pub(super) fn box_mean<T: Real>(x: &FeatureMap<T>, base: usize, train: usize) ->
     if x.shape.values() == 0 {
         return x.clone();
     }
-    let window = |side: usize| (side * base / train).max(1);
-    let (kh, kw) = (window(height), window(width));
+    let [kh, kw] = [height, width].map(|side| window(side, base, train));
     let columns = width - kw + 1;
     let row_sums = row_sums(x, kw);
     let row_length = columns * channels;

@@ -1,6 +1,7 @@
 //! The low band of a 2-D FFT split.
 
 use super::fft::{Complex, along_both_axes};
+use crate::graph::extent::highest_kept;
 use crate::tensor::{FeatureMap, Real};
 
 /// The part of x at or below `cutoff` cycles per sample on both axes.
@@ -27,11 +28,4 @@ pub(super) fn low_band<T: Real>(x: &FeatureMap<T>, cutoff: f64) -> FeatureMap<T>
             values.iter_mut().zip([pair.re, pair.im]).for_each(|(value, part)| *value = T::of(part));
         }
     })
-}
-
-/// The highest k whose frequency is kept, of a side of `length`: `|fftfreq(length)[k]| ≤ cutoff`, both reckoned in f32
-/// as PyTorch does.
-pub fn highest_kept(length: usize, cutoff: f64) -> usize {
-    let step = (1.0 / length as f64) as f32;
-    (0..=length / 2).rev().find(|&k| k as f32 * step <= cutoff as f32).unwrap_or(0)
 }

@@ -27,7 +27,6 @@ mod upsample_sum;
 pub(crate) use conv2d::epilogue;
 pub use execute::{ReferenceError, execute, execute_with};
 pub(crate) use execute::{alive, check, compute};
-pub use low_band::highest_kept;
 pub use reflect_pad::reflect;
 pub(crate) use upsample_sum::upsample_sum_into;
 
