@@ -3,6 +3,7 @@
 mod alone;
 mod bands;
 mod choose;
+mod cuts;
 mod fastest;
 mod lower;
 mod memory;
@@ -13,11 +14,12 @@ mod rewrite;
 mod segment;
 
 pub use alone::alone;
-pub use bands::{BandPlan, Cut, Estimate, Room, Segment, Stage, compile_bands, cut};
+pub use bands::{BandPlan, Cut, Estimate, Segment, Stage, compile_bands, cut};
 pub use choose::{
     CHOICES, Choice, Reason, block, block_candidates, candidates, check_key, choose, choose_block, is_plain, key,
     shader,
 };
+pub use cuts::Room;
 pub use lower::LowerError;
 pub use memory::{Lifetime, Placement, place};
 pub use passes::{PASSES, Pass, assign_elements, optimise, required, stages};

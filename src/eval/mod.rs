@@ -12,6 +12,7 @@
 //! ```
 
 mod data_set;
+mod layouts;
 mod list;
 mod luma;
 mod mae;

@@ -1,5 +1,6 @@
 //! An open device: its queue, its limits, its pipelines, and what went wrong on it.
 
+use super::abilities::{Matrices, lacks, matrices, may_be_slow};
 use super::dialect::prefers_words64;
 use super::memory::Taken;
 use super::pipeline_cache::KeptPipelines;
@@ -9,8 +10,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{
-    Adapter, Backend, BufferDescriptor, BufferUsages, ComputePipeline, CooperativeScalarType, Device, DeviceDescriptor,
-    ErrorFilter, Features, Limits, MemoryHints, PollType, Queue, SubmissionIndex,
+    Adapter, Backend, BufferDescriptor, BufferUsages, ComputePipeline, Device, DeviceDescriptor, ErrorFilter, Features,
+    Limits, MemoryHints, PollType, Queue, SubmissionIndex,
 };
 
 /// Bytes that one write brings to a device at most. Where memory is counted, the driver's copies of what is on its way
@@ -21,69 +22,8 @@ pub const UPLOAD_BYTES: u64 = 8 << 20;
 /// less would be to wait for the picture before it.
 const UNDERWAY_BYTES: u64 = 64 << 20;
 
-/// A second's at 100 GFLOP/s.
+/// Operations of a dispatch while a device's pace is unknown: a second's at 100 GFLOP/s.
 const FLOPS_AT_ONCE: u64 = 100_000_000_000;
-
-/// Neither discrete nor Apple's; a software driver has no watchdog.
-fn may_be_slow(info: &wgpu::AdapterInfo) -> bool {
-    let slow = !matches!(info.device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::DiscreteGpu);
-    slow && info.backend != Backend::Metal
-}
-
-/// The most lanes that a subgroup has. For Metal wgpu names what any GPU might have; those with matrices have 32.
-fn most_lanes(info: &wgpu::AdapterInfo) -> u32 {
-    if info.backend == Backend::Metal { 32 } else { info.subgroup_max_size }
-}
-
-/// What every kernel may take for granted, and WebGPU promises, where a device has less.
-fn lacks(limits: &Limits) -> Option<String> {
-    let promised = Limits::default();
-    let each = [
-        (
-            "invocations a workgroup",
-            limits.max_compute_invocations_per_workgroup,
-            promised.max_compute_invocations_per_workgroup,
-        ),
-        (
-            "bytes of workgroup memory",
-            limits.max_compute_workgroup_storage_size,
-            promised.max_compute_workgroup_storage_size,
-        ),
-        (
-            "invocations on a workgroup's first axis",
-            limits.max_compute_workgroup_size_x,
-            promised.max_compute_workgroup_size_x,
-        ),
-        (
-            "workgroups on an axis",
-            limits.max_compute_workgroups_per_dimension,
-            promised.max_compute_workgroups_per_dimension,
-        ),
-        (
-            "storage buffers a shader",
-            limits.max_storage_buffers_per_shader_stage,
-            promised.max_storage_buffers_per_shader_stage,
-        ),
-    ];
-    let (what, has, takes) = each.into_iter().find(|(_, has, takes)| has < takes)?;
-    Some(format!("it has {has} {what}, and the kernels take {takes}"))
-}
-
-/// Square cooperative matrices, and the subgroups that compute them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Matrices {
-    /// Rows and columns.
-    pub side: u32,
-    /// The most lanes of a subgroup.
-    pub lanes: u32,
-}
-
-impl Default for Matrices {
-    /// As Apple's GPUs have them.
-    fn default() -> Self {
-        Self { side: 8, lanes: 32 }
-    }
-}
 
 /// An open device.
 pub struct Gpu {
@@ -153,7 +93,7 @@ impl Gpu {
             wanted |= Features::SHADER_F16;
             // A software driver set to subgroups of 4 lanes offers them and then fails to open.
             let opens = info.device_type != wgpu::DeviceType::Cpu || info.subgroup_min_size >= 8;
-            if opens && matrix_side(adapter).is_some() {
+            if opens && matrices(adapter).is_some() {
                 wanted |= Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
             }
         }
@@ -207,9 +147,8 @@ impl Gpu {
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             subgroup: (features.contains(Features::SUBGROUP) && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
-            matrix: matrix_side(adapter)
-                .filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SUBGROUP))
-                .map(|side| Matrices { side, lanes: most_lanes(&info) }),
+            matrix: matrices(adapter)
+                .filter(|_| features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SUBGROUP)),
             passed_over: vec![],
             software: info.device_type == wgpu::DeviceType::Cpu,
             flops_unmeasured: if may_be_slow(&info) { FLOPS_AT_ONCE } else { u64::MAX },
@@ -419,16 +358,4 @@ impl Gpu {
     pub(crate) fn failed(&self, reason: impl Into<String>) -> GpuError {
         GpuError::Failed { adapter: self.name.clone(), reason: reason.into() }
     }
-}
-
-/// The largest square cooperative matrices of half floats with f32 sums that the kernels are written for.
-fn matrix_side(adapter: &Adapter) -> Option<u32> {
-    let offered = adapter.cooperative_matrix_properties();
-    [16, 8].into_iter().find(|&side| {
-        offered.iter().any(|matrix| {
-            [matrix.m_size, matrix.n_size, matrix.k_size] == [side; 3]
-                && matrix.ab_type == CooperativeScalarType::F16
-                && matrix.cr_type == CooperativeScalarType::F32
-        })
-    })
 }

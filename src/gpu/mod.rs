@@ -1,5 +1,6 @@
 //! Floor 1: the adapter, its device, shaders and pipelines. Nothing here knows what a convolution is.
 
+mod abilities;
 mod adapter;
 mod device;
 mod dialect;
@@ -9,8 +10,9 @@ mod pipeline_cache;
 mod preferences;
 mod shader;
 
+pub use abilities::Matrices;
 pub use adapter::{AdapterChoice, Backing, adapters, choose, describe};
-pub use device::{Gpu, Matrices, UPLOAD_BYTES};
+pub use device::{Gpu, UPLOAD_BYTES};
 pub use dialect::Dialect;
 pub use error::GpuError;
 pub use memory::{Buffer, Ledger};
