@@ -5,7 +5,7 @@ use super::cuts::{Room, StageChoice, choose_spans};
 use super::passes::assign_elements;
 use super::plan::{Plan, PlanError, compile_window};
 use super::reach::{is_local, is_statistic};
-use super::segment::{Band, Picture, Span, units, work};
+use super::segment::{Band, Layers, Span, units, work};
 use crate::graph::{Graph, GraphError, NodeId, Op};
 use crate::kernels::Target;
 use crate::tensor::Element;
@@ -116,15 +116,15 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
         node.inputs.iter().for_each(|input| last_use[input.0] = index);
     }
     graph.outputs.iter().for_each(|output| last_use[output.node.0] = graph.nodes.len());
-    let picture = Picture { graph: &graph, rows, units, last_use };
+    let layers = Layers { graph: &graph, rows, units, last_use };
     // What is reckoned from live maps may be less than what kernels and the arena's gaps take: then less is tried.
     // Where that isn't enough, kernels go without a workspace.
     for lean in [false, true] {
         let target = Target { lean, ..target };
         let mut assumed = room.clone();
         for _ in 0..8 {
-            let Some(spans) = choose_spans(&picture, target, &assumed) else { break };
-            let stages = spans.into_iter().map(|choice| stage(&picture, precision, target, choice));
+            let Some(spans) = choose_spans(&layers, target, &assumed) else { break };
+            let stages = spans.into_iter().map(|choice| stage(&layers, precision, target, choice));
             let stages = stages.collect::<Result<Vec<Stage>, PlanError>>()?;
             let fits = |stage: &Stage| match stage {
                 Stage::Device(segment) => {
@@ -144,35 +144,35 @@ pub fn compile_bands(graph: &Graph, precision: Element, target: Target, room: &R
             assumed.limits.max_storage_buffer_binding_size = assumed.limits.max_storage_buffer_binding_size / 8 * 7;
         }
     }
-    if choose_spans(&picture, target, &Room { budget: u64::MAX, ..room.clone() }).is_none() {
+    if choose_spans(&layers, target, &Room { budget: u64::MAX, ..room.clone() }).is_none() {
         return Err(PlanError::Rows);
     }
     let mut least = room.clone();
-    while choose_spans(&picture, target, &least).is_none() && least.budget < u64::MAX / 2 {
+    while choose_spans(&layers, target, &least).is_none() && least.budget < u64::MAX / 2 {
         least.budget += least.budget / 8 + (1 << 14);
     }
     Err(PlanError::Budget { budget: room.budget, least: (least.budget / 7).saturating_mul(8) })
 }
 
-fn stage(picture: &Picture, precision: Element, target: Target, choice: StageChoice) -> Result<Stage, PlanError> {
+fn stage(layers: &Layers, precision: Element, target: Target, choice: StageChoice) -> Result<Stage, PlanError> {
     let (span, rows, bands) = match choice {
         StageChoice::Host(id) => return Ok(Stage::Host(id)),
         StageChoice::Device(span, rows, bands) => (span, rows, bands),
     };
-    let graph = window_graph(picture, &span, rows)?;
-    let plan = Arc::new(compile_window(&graph, precision, target, rows, picture.rows)?);
+    let graph = window_graph(layers, &span, rows)?;
+    let plan = Arc::new(compile_window(&graph, precision, target, rows, layers.rows)?);
     Ok(Stage::Device(Segment { inputs: span.inputs, outputs: span.outputs, plan, rows, bands }))
 }
 
 /// The nodes of a span over a window of rows.
-fn window_graph(picture: &Picture, span: &Span, rows: usize) -> Result<Graph, GraphError> {
-    let whole = picture.graph;
+fn window_graph(layers: &Layers, span: &Span, rows: usize) -> Result<Graph, GraphError> {
+    let whole = layers.graph;
     let mut graph = Graph { weights: whole.weights.clone(), ..Graph::default() };
     let mut moved = vec![NodeId(usize::MAX); span.nodes.end];
     for &id in &span.inputs {
         let node = whole.node(id);
         let mut shape = node.shape;
-        if let Some(unit) = picture.units[id.0] {
+        if let Some(unit) = layers.units[id.0] {
             shape.height = rows / unit;
         }
         moved[id.0] = graph.input(node.name.clone(), shape, node.element == Element::F32);
@@ -182,7 +182,7 @@ fn window_graph(picture: &Picture, span: &Span, rows: usize) -> Result<Graph, Gr
         let node = &whole.nodes[index];
         let op = match node.op.clone() {
             Op::UpsampleSum { height, width, base, gelu } => {
-                Op::UpsampleSum { height: height * rows / picture.rows, width, base, gelu }
+                Op::UpsampleSum { height: height * rows / layers.rows, width, base, gelu }
             }
             op => op,
         };

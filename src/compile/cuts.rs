@@ -1,7 +1,7 @@
 //! Where a graph is cut into spans for a device with little room, and how tall their windows are.
 
 use super::reach::is_local;
-use super::segment::{Band, Picture, Span, work};
+use super::segment::{Band, Layers, Span, work};
 use crate::gpu::UPLOAD_BYTES;
 use crate::graph::{NodeId, Op};
 use crate::kernels::Target;
@@ -24,8 +24,8 @@ pub(super) enum StageChoice {
 }
 
 /// Cuts each run of local nodes into spans such that all takes the least work, moved bytes reckoned as work too.
-pub(super) fn choose_spans(picture: &Picture, target: Target, room: &Room) -> Option<Vec<StageChoice>> {
-    let nodes = &picture.graph.nodes;
+pub(super) fn choose_spans(layers: &Layers, target: Target, room: &Room) -> Option<Vec<StageChoice>> {
+    let nodes = &layers.graph.nodes;
     let mut choices = vec![];
     let mut at = 0;
     while at < nodes.len() {
@@ -43,9 +43,9 @@ pub(super) fn choose_spans(picture: &Picture, target: Target, room: &Room) -> Op
         for start in 0..run {
             let Some((before, _)) = best[start] else { continue };
             for (end, best) in best.iter_mut().enumerate().skip(start + 1) {
-                let span = picture.span(at + start..at + end);
-                let Some((rows, bands)) = bands_within(picture, &span, room) else { break };
-                let cost = before + cost(picture, target, &span, rows, bands.len());
+                let span = layers.span(at + start..at + end);
+                let Some((rows, bands)) = bands_within(layers, &span, room) else { break };
+                let cost = before + cost(layers, target, &span, rows, bands.len());
                 if best.is_none_or(|(least, _)| cost < least) {
                     *best = Some((cost, start));
                 }
@@ -55,8 +55,8 @@ pub(super) fn choose_spans(picture: &Picture, target: Target, room: &Room) -> Op
         let mut end = run;
         while end > 0 {
             let start = best[end]?.1;
-            let span = picture.span(at + start..at + end);
-            let (rows, bands) = bands_within(picture, &span, room)?;
+            let span = layers.span(at + start..at + end);
+            let (rows, bands) = bands_within(layers, &span, room)?;
             spans.push(StageChoice::Device(span, rows, bands));
             end = start;
         }
@@ -67,17 +67,17 @@ pub(super) fn choose_spans(picture: &Picture, target: Target, room: &Room) -> Op
 }
 
 /// The tallest window of a span that the room holds, and the bands that it makes.
-fn bands_within(picture: &Picture, span: &Span, room: &Room) -> Option<(usize, Vec<Band>)> {
-    let weights = picture.graph.nodes[span.nodes.clone()].iter().flat_map(|node| node.op.weights());
-    let constants: u64 = weights.map(|id| 4 * picture.graph.tensor(id).data().len() as u64 + 256).sum();
+fn bands_within(layers: &Layers, span: &Span, room: &Room) -> Option<(usize, Vec<Band>)> {
+    let weights = layers.graph.nodes[span.nodes.clone()].iter().flat_map(|node| node.op.weights());
+    let constants: u64 = weights.map(|id| 4 * layers.graph.tensor(id).data().len() as u64 + 256).sum();
     let bound = constants + 512 * span.nodes.len() as u64 + span.statistics;
-    let ports = |ids: &[NodeId]| ids.iter().map(|&id| picture.bytes(id)).sum::<u64>();
+    let ports = |ids: &[NodeId]| ids.iter().map(|&id| layers.bytes(id)).sum::<u64>();
     let (given, results) = (ports(&span.inputs), ports(&span.outputs));
     // Of `bytes` for the picture's rows, how many rows `room` holds.
     let rows_in = |room: u64, bytes: u64| {
-        (u128::from(room) * picture.rows as u128 / u128::from(bytes.max(1))).min(picture.rows as u128) as usize
+        (u128::from(room) * layers.rows as u128 / u128::from(bytes.max(1))).min(layers.rows as u128) as usize
     };
-    let heaviest = span.nodes.clone().map(|index| work(picture.graph, NodeId(index))).max().unwrap_or(0);
+    let heaviest = span.nodes.clone().map(|index| work(layers.graph, NodeId(index))).max().unwrap_or(0);
     // What is on its way to the device is there twice, but never more of it than a portion.
     let small = rows_in(room.budget.saturating_sub(2 * bound), span.live + results + given);
     let large = rows_in(room.budget.saturating_sub(bound + UPLOAD_BYTES), span.live + results);
@@ -88,15 +88,15 @@ fn bands_within(picture: &Picture, span: &Span, room: &Room) -> Option<(usize, V
         // Kernels that run value by value have a row of workgroups for each.
         .min(room.limits.max_compute_workgroups_per_dimension as usize);
     let rows = rows / span.step * span.step;
-    if rows == 0 { None } else { picture.bands(span, rows).map(|bands| (rows, bands)) }
+    if rows == 0 { None } else { layers.bands(span, rows).map(|bands| (rows, bands)) }
 }
 
 /// Operations of a span in bands, and for every byte moved those that a device could have done meanwhile.
-fn cost(picture: &Picture, target: Target, span: &Span, rows: usize, bands: usize) -> f64 {
+fn cost(layers: &Layers, target: Target, span: &Span, rows: usize, bands: usize) -> f64 {
     let a_byte = if target.software { 10.0 } else { 300.0 };
-    let share = (bands * rows) as f64 / picture.rows as f64;
-    let work: u64 = span.nodes.clone().map(|index| work(picture.graph, NodeId(index))).sum();
+    let share = (bands * rows) as f64 / layers.rows as f64;
+    let work: u64 = span.nodes.clone().map(|index| work(layers.graph, NodeId(index))).sum();
     let maps = span.inputs.iter().chain(&span.outputs);
-    let moved: u64 = maps.map(|&id| picture.bytes(id)).sum();
+    let moved: u64 = maps.map(|&id| layers.bytes(id)).sum();
     share * (work as f64 + a_byte * moved as f64)
 }

@@ -40,17 +40,17 @@ pub(super) struct Span {
 }
 
 /// The graph, and what is reckoned of it once.
-pub(super) struct Picture<'a> {
+pub(super) struct Layers<'a> {
     pub graph: &'a Graph,
     /// Rows of the picture.
     pub rows: usize,
-    /// Rows of the picture a row of each node; none for statistics.
+    /// Rows of the picture per row of each node's map; none for statistics.
     pub units: Vec<Option<usize>>,
     /// The last node that reads each node; outputs are read by one beyond the last.
     pub last_use: Vec<usize>,
 }
 
-impl Picture<'_> {
+impl Layers<'_> {
     /// Bytes of a node's map as the device stores it.
     pub fn bytes(&self, id: NodeId) -> u64 {
         self.graph.node(id).bytes()
