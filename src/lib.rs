@@ -23,7 +23,7 @@
 //! |---|---|---|
 //! | 1 | [`tensor`], [`gpu`] | shapes, element types, tensor files; adapter, device, shaders, pipelines |
 //! | 2 | [`graph`] | the op set, shape inference, dumps |
-//! | 3 | [`mod@reference`], [`kernels`] | the CPU executor, one file an op; what the host must know of each WGSL file |
+//! | 3 | [`mod@reference`], [`kernels`] | the CPU reference, one file per op; what the host must know of each WGSL file |
 //! | 3 | [`cpu`] | what a machine without a GPU gets: the reference's walk with fast convolutions |
 //! | 4 | [`compile`] | passes, kernel choice, memory: a graph becomes a plan |
 //! | 5 | [`run`] | a plan recorded once and replayed, in one piece or in bands |

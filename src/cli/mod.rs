@@ -1,4 +1,4 @@
-//! Floor 9: the program, one file a subcommand.
+//! Floor 9: the program, one file per subcommand.
 
 mod bench;
 mod compare;

@@ -19,7 +19,7 @@ pub(super) struct ShapeArguments {
     /// Random weights: channels at full resolution [default: 32]
     #[arg(long, value_name = "N")]
     width: Option<usize>,
-    /// Random weights: residual blocks a stage [default: 4]
+    /// Random weights: residual blocks per stage [default: 4]
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,
 }

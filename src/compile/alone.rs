@@ -47,7 +47,7 @@ pub fn alone(graph: &Graph, precision: Element, nodes: &[NodeId], most_pixels: u
     Ok(new)
 }
 
-/// What becomes of a height.
+/// The height that a sample of these nodes has for a map's height.
 fn rows(graph: &Graph, nodes: &[NodeId], most_pixels: usize) -> impl Fn(usize) -> usize + use<> {
     let shapes = || {
         nodes.iter().flat_map(|&id| graph.node(id).inputs.iter().copied().chain([id])).map(|id| graph.node(id).shape)

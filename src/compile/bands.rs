@@ -73,9 +73,9 @@ pub struct Estimate {
 
 /// A picture's plan, in one piece or in bands.
 pub enum Cut {
-    /// In one piece.
+    /// The picture in one piece.
     Whole(Plan),
-    /// In bands.
+    /// The picture in bands.
     Bands(BandPlan),
 }
 

@@ -1,4 +1,4 @@
-//! The shipped table: the fastest kernels of adapters that were measured, one file an adapter under `fastest/`.
+//! The shipped table: the fastest kernels of adapters that were measured, one file per adapter under `fastest/`.
 //!
 //! A file has the form in which `irnext tune` keeps what it found, and tells where (`benches/gpu.sh` copies it beside its
 //! results). To ship it: cut `adapter` to the start that names of its kind share, keep the entries where the heuristic is

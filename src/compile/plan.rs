@@ -148,7 +148,7 @@ impl Plan {
         self.steps.iter().map(|step| step.cost.flops).sum()
     }
 
-    /// Those of the heaviest dispatch.
+    /// Floating-point operations of the heaviest dispatch.
     pub fn most_flops(&self) -> u64 {
         self.steps.iter().map(|step| step.cost.flops).max().unwrap_or(0)
     }

@@ -67,7 +67,7 @@ struct Band<'a> {
     /// From a row to the next, and from a pixel to the next.
     step: [usize; 2],
     weights: &'a Panels,
-    /// Pixels a row of the result, and channels.
+    /// Pixels per row of the result, and channels.
     width: usize,
     out: usize,
     result: &'a mut [f32],

@@ -49,7 +49,7 @@ impl Transposed {
 struct Band<'a> {
     of: &'a Transposed,
     padded: &'a [f32],
-    /// Pixels a row of x.
+    /// Pixels per row of x.
     width: usize,
     result: &'a mut [f32],
 }

@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
-/// Pixels a side of what a tile makes, and of what it reads.
+/// Pixels per side of what a tile makes, and of what it reads.
 const MADE: usize = 4;
 const READ: usize = 6;
 const POINTS: usize = READ * READ;

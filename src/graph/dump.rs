@@ -1,4 +1,4 @@
-//! The graph as text, a line a node, and as DOT for a drawing.
+//! The graph as text, one line per node, and as DOT for a drawing.
 
 use super::{Graph, Node, Op};
 use std::fmt;

@@ -3,7 +3,7 @@
 use super::WeightId;
 use crate::by_name::by_name;
 
-/// What turns the 9 numbers a group into its filter taps: it leaves no trace in the weights.
+/// What turns the 9 numbers per group into filter taps: it leaves no trace in the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]

@@ -54,7 +54,7 @@ fn slice(group_channels: usize) -> usize {
     group_channels.div_ceil(4).clamp(1, 16)
 }
 
-/// Those of a map, for its pixels and its slices.
+/// Workgroups of a map: for its pixels, and for its slices of channels.
 fn workgroups(shape: Shape, slice: usize) -> [usize; 2] {
     [shape.pixels().div_ceil(LANES / slice), shape.blocks().div_ceil(slice)]
 }

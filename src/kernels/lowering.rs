@@ -234,7 +234,7 @@ pub(crate) fn rows(shape: Shape) -> [u32; 3] {
     [((shape.width * shape.blocks()) as u32).div_ceil(WORKGROUP), shape.height as u32, 1]
 }
 
-/// One invocation for each of `count` values, wrapped to rows of workgroups; the second is invocations a row.
+/// One invocation for each of `count` values, wrapped to rows of workgroups; the second is invocations per row.
 pub(crate) fn wrapped(count: u64, max_workgroups: u32) -> ([u32; 3], u32) {
     let [across, down] = groups_of(count.div_ceil(u64::from(WORKGROUP)) as usize, max_workgroups);
     ([across, down, 1], across * WORKGROUP)

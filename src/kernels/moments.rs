@@ -17,7 +17,7 @@ struct Params {
 
 /// Invocations of a workgroup, as in the shader.
 const LANES: usize = 64;
-/// Pixels an invocation takes before a picture is cut into more chunks, and the most chunks.
+/// Pixels that an invocation takes before a picture is cut into more chunks, and the most chunks.
 const RUN: usize = 16;
 const CHUNKS: usize = 512;
 

@@ -16,7 +16,7 @@ pub fn variants() -> Vec<Variant> {
     vec![variant()]
 }
 
-/// The only one. Bindings: 0 parameters, 1 from, 2 to.
+/// The kernel's only variant. Bindings: 0 parameters, 1 from, 2 to.
 pub fn variant() -> Variant {
     Variant::new("probe_copy", &[])
 }

@@ -27,7 +27,7 @@ by_name!(MeanKind);
 pub struct Config {
     /// Channels at full resolution, a multiple of 8; 32 in every published model.
     pub width: usize,
-    /// Residual blocks a stage.
+    /// Residual blocks per stage.
     pub blocks: usize,
     /// z → taps.
     pub activation: Activation,

@@ -69,7 +69,7 @@ pub struct Shipped {
     pub file: String,
     /// Channels at full resolution.
     pub width: usize,
-    /// Residual blocks a stage.
+    /// Residual blocks per stage.
     pub blocks: usize,
     /// z → taps.
     pub activation: Activation,

@@ -78,7 +78,7 @@ pub struct Group {
     pub gflops: f64,
     /// What was achieved.
     pub gigabytes_per_second: f64,
-    /// Operations a byte.
+    /// Operations per byte.
     pub intensity: f64,
     /// The time that the roofline allows over the time taken. Above 1 where a kernel needs fewer operations or bytes
     /// than the op's count has, or finds them in a cache.

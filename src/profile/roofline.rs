@@ -14,7 +14,7 @@ use wgpu::{BindGroup, BindGroupDescriptor, BindGroupEntry, BufferUsages, Compute
 pub struct Roofline {
     /// Bytes read and written a nanosecond by a copy.
     pub gigabytes_per_second: f64,
-    /// Operations a nanosecond in f32, a multiplication with an addition as two.
+    /// Operations per nanosecond in f32, a multiplication with an addition as two.
     pub gflops_f32: f64,
     /// The same in native f16, where the adapter has it.
     pub gflops_f16: Option<f64>,

@@ -2,7 +2,7 @@
 
 use crate::tensor::{FeatureMap, Real};
 
-/// Values a band should hold: it and its result stay in a core's second-level cache.
+/// Values that a band should hold: it and its result stay in a core's second-level cache.
 const BAND_VALUES: usize = 1 << 16;
 
 /// How many rows of `row_values` values to take at once.

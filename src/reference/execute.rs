@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Inputs that don't fit the graph.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ReferenceError {
-    /// Not one map an input.
+    /// Not one map per input.
     #[error("the graph takes {expected} inputs, but {found} are given")]
     InputCount {
         /// Inputs of the graph.

@@ -4,7 +4,7 @@ use crate::tensor::{FeatureMap, Real, in_vectors};
 use rayon::prelude::*;
 use std::f64::consts::FRAC_1_SQRT_2;
 
-/// Values a task works on: large enough that tasks cost nothing, small enough that every core has some.
+/// Values that a task works on: large enough that tasks cost nothing, small enough that every core has some.
 const CHUNK: usize = 1 << 14;
 
 /// `gelu(x)` of every value.

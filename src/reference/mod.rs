@@ -1,4 +1,5 @@
-//! Floor 3: the CPU reference: one file an op, plain and exact. The oracle of every test; [`crate::cpu`] makes `--device cpu` of it.
+//! Floor 3: the CPU reference: one file per op, plain and exact. The oracle of every test; [`crate::cpu`] makes `--device cpu`
+//! of it.
 //!
 //! It runs any [`crate::graph::Graph`], as built or as rewritten by the passes, in `f32` or in `f64` (the judge of
 //! errors). Long sums are taken in `f64`, short ones in the arithmetic itself.

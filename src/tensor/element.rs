@@ -1,4 +1,4 @@
-//! Element types: how an activation is stored on the device, and what arithmetic the CPU executor runs in.
+//! Element types: how an activation is stored on the device, and what arithmetic the CPU reference runs in.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl fmt::Display for Element {
     }
 }
 
-/// The arithmetic of the CPU executor: `f32` in the product, `f64` where it is the judge of errors.
+/// The arithmetic of the CPU reference: `f32` in the product, `f64` where it is the judge of errors.
 pub trait Real:
     num_traits::Float + num_traits::NumAssign + std::iter::Sum + Send + Sync + fmt::Debug + 'static
 {

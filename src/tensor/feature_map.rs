@@ -10,7 +10,7 @@ pub struct Shape {
     pub height: usize,
     /// Pixels in a row.
     pub width: usize,
-    /// Values a pixel.
+    /// Values per pixel.
     pub channels: usize,
 }
 

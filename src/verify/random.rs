@@ -14,7 +14,7 @@ pub struct RandomCase {
     pub name: String,
     /// Its passes are done.
     pub graph: Graph,
-    /// One map an input.
+    /// One map per input.
     pub inputs: Vec<FeatureMap<f32>>,
 }
 
