@@ -2,17 +2,16 @@
 //! test depends on a time.
 
 use super::network::NetworkArguments;
-use super::output::{self, print_line, say};
+use super::opened::{ExplainArguments, checked_indices, passed_over};
+use super::output::{self, print_line};
 use super::progress::Progress;
-use super::{
-    DeviceArguments, ExplainArguments, Failure, checked_indices, explain, explain_kernels, parse_size, seconds,
-};
+use super::{DeviceArguments, Failure, parse_size, seconds};
 use crate::compile::optimise;
 use crate::cpu::Program;
 use crate::gpu::Gpu;
 use crate::graph::Graph;
 use crate::restore::{Executor, needed, padded_size};
-use crate::run::{TensorSession, prepare};
+use crate::run::TensorSession;
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::{Report, random_cases};
 use clap::Args;
@@ -100,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let model = arguments.network.model()?;
     let budget = seconds(arguments.seconds)?;
     let executor = Executor::open(&arguments.device.options())?;
-    explain(&executor);
+    passed_over(&executor);
     checked_indices(&executor);
     let precision: Element = arguments.device.precision.into();
     let mut results = Results {
@@ -118,11 +117,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let graph = model.picture_graph(height, width)?;
         let graph = optimise(&graph)?;
         let flops = 2 * graph.multiply_adds();
+        arguments.kernels.prepare(&executor, &graph, precision)?;
         let times = match &executor {
             Executor::Cpu(_) => {
-                if arguments.kernels.explain {
-                    explain_kernels(&executor, &graph, precision);
-                }
                 let failed = |error| Failure::from(format!("{height}x{width}: {error}"));
                 needed(&graph, arguments.device.memory).map_err(failed)?;
                 let (program, inputs) = (Program::new(&graph), inputs(&graph));
@@ -133,12 +130,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 times
             }
             Executor::Gpu(gpu) => {
-                for warning in prepare(gpu, &graph, precision, None)? {
-                    say!("irnext: {warning}");
-                }
-                if arguments.kernels.explain {
-                    explain_kernels(&executor, &graph, precision);
-                }
                 let session = TensorSession::new(gpu, &graph, precision, false)?;
                 session.run(&inputs(&graph))?;
                 let times = measure(budget, || Ok(session.session().dispatch()?))?;

@@ -1,8 +1,9 @@
 //! `irnext eval`: how close restored pictures come to their ground truth, by each task's published protocol.
 
+use super::opened::passed_over;
 use super::output::{self, print_line, say};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, ModelArguments, explain, quality};
+use super::{DeviceArguments, Failure, ModelArguments, quality};
 use crate::eval::{DataSet, List, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
 use crate::model::{Model, Quality, Task, shipped};
 use crate::photo::{Limits, Photo, Pixels};
@@ -131,7 +132,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         for (name, model) in models(arguments, *task)? {
             let restorer = Restorer::new(model, &arguments.device.options())?;
             if adapter.is_empty() {
-                explain(restorer.executor());
+                passed_over(restorer.executor());
                 restorer.executor().name().clone_into(&mut adapter);
             }
             restorers.push((name, restorer));

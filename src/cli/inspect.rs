@@ -1,9 +1,10 @@
 //! `irnext inspect`: a model from config to memory plan; one switch shows each stage.
 
 use super::network::ShapeArguments;
+use super::opened::{ExplainArguments, prepare_kernels};
 use super::output::{self, print_line, say};
 use super::wrong::wrong;
-use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, parse_size};
+use super::{DeviceArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{
     CHOICES, Cut, Estimate, Frame, PASSES, Plan, Room, assign_elements, compile, compile_picture, cut, optimise,
     required, shader, stages,
@@ -13,7 +14,7 @@ use crate::graph::{Graph, NodeId, WeightId};
 use crate::kernels::{Target, shaders};
 use crate::model::Model;
 use crate::restore::{Executor, padded_size};
-use crate::run::{explain, prepare, target};
+use crate::run::{explain, target};
 use crate::tensor::Element;
 use clap::Args;
 use serde_json::json;
@@ -228,9 +229,7 @@ impl Aim {
             None => "choose one with --device",
             Some(_) => match Executor::open(&arguments.options())? {
                 Executor::Gpu(gpu) => {
-                    for warning in prepare(&gpu, graph, arguments.precision.into(), None)? {
-                        say!("irnext: {warning}");
-                    }
+                    prepare_kernels(&gpu, graph, arguments.precision.into())?;
                     let (target, name) = (target(&gpu, false), gpu.name.clone());
                     return Ok(Self { target, name, gpu: Some(gpu), shaders: sources });
                 }

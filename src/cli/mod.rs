@@ -14,6 +14,7 @@ mod interrupt;
 mod models;
 mod naming;
 mod network;
+mod opened;
 mod output;
 mod pipeline;
 mod profile;
@@ -28,9 +29,8 @@ mod written;
 mod wrong;
 
 use crate::gpu::{AdapterChoice, adapters};
-use crate::graph::Graph;
 use crate::model::{Activation, MeanKind, Model, Quality, Task};
-use crate::restore::{Executor, Options};
+use crate::restore::Options;
 use crate::tensor::Element;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::say;
@@ -208,14 +208,6 @@ impl DeviceArguments {
     }
 }
 
-/// For the commands that take the kernels of a network's plan.
-#[derive(Debug, Args)]
-struct ExplainArguments {
-    /// Say which kernel computes each kind of convolution, and why
-    #[arg(long)]
-    explain: bool,
-}
-
 #[derive(Debug, Args)]
 struct ModelArguments {
     /// What to free the picture of [default: dehaze]
@@ -277,34 +269,6 @@ impl ModelArguments {
             ));
         }
         Ok(Model::shipped(task, quality)?)
-    }
-}
-
-/// Says on standard error why the CPU executor runs where a GPU was wanted.
-fn explain(executor: &Executor) {
-    match executor {
-        Executor::Gpu(gpu) => gpu.passed_over.iter().for_each(|reason| say!("irnext: {reason}")),
-        Executor::Cpu(reason) => reason.iter().for_each(|reason| say!("irnext: {reason}")),
-    }
-}
-
-/// Says on standard error that times are not those of the program's own shaders.
-fn checked_indices(executor: &Executor) {
-    if let Executor::Gpu(gpu) = executor
-        && !gpu.has_embedded_shaders()
-    {
-        say!("irnext: shaders of a folder are compiled with a check of every index, and are slower than built in");
-    }
-}
-
-/// Says on standard error which kernels compute a graph whose passes are done, and why.
-fn explain_kernels(executor: &Executor, graph: &Graph, precision: Element) {
-    match executor {
-        Executor::Gpu(gpu) => {
-            let lines = crate::run::explain(graph, precision, &crate::run::target(gpu, false));
-            lines.iter().for_each(|line| say!("{line}"));
-        }
-        Executor::Cpu(_) => say!("irnext: the CPU executor has one kernel for each op"),
     }
 }
 

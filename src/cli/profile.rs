@@ -1,17 +1,18 @@
 //! `irnext profile`: where the time of one picture goes, beside what the device can do at best.
 
 use super::network::NetworkArguments;
-use super::output::{self, print_line, say};
+use super::opened::{ExplainArguments, checked_indices};
+use super::output::{self, print_line};
 use super::progress::Progress;
 use super::written::{not_over, not_there};
 use super::wrong::wrong;
-use super::{DeviceArguments, ExplainArguments, Failure, checked_indices, explain_kernels, parse_count, parse_size};
+use super::{DeviceArguments, Failure, parse_count, parse_size};
 use crate::compile::optimise;
 use crate::photo::{same_file, write_atomic, write_new};
 use crate::profile::{Group, Profile, Roofline, html, trace};
 use crate::restore::{Executor, padded_size};
-use crate::run::{TensorSession, prepare};
-use crate::tensor::{Element, FeatureMap};
+use crate::run::TensorSession;
+use crate::tensor::FeatureMap;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -79,12 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let size = padded_size(arguments.size[0], arguments.size[1]);
     let graph = model.picture_graph(size[0], size[1])?;
     let fused = optimise(&graph)?;
-    for warning in prepare(gpu, &fused, options.precision, None)? {
-        say!("irnext: {warning}");
-    }
-    if arguments.kernels.explain {
-        explain_kernels(&executor, &fused, options.precision);
-    }
+    arguments.kernels.prepare(&executor, &fused, options.precision)?;
     let mut progress = Progress::new(2, false);
     progress.start("the roofline");
     let roofline = Roofline::measure(gpu)?;
@@ -95,11 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     session.run(&[FeatureMap { shape, data: vec![0.5; shape.values()] }])?;
     let profile = Profile {
         network: model.config.to_string(),
-        precision: match options.precision {
-            Element::F16 if gpu.dialect.native_f16 => "f16, native".into(),
-            Element::F16 => "f16, packed".into(),
-            Element::F32 => "f32".into(),
-        },
+        precision: executor.stores(options.precision).into(),
         size,
         ..Profile::measure(session.session(), roofline, arguments.runs)?
     };

@@ -3,10 +3,11 @@
 use super::compare::Comparison;
 use super::files::{self, Input, Job, Naming, Output};
 use super::interrupt::{self, on_interrupt};
+use super::opened::{ExplainArguments, passed_over};
 use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::wrong::wrong;
-use super::{DeviceArguments, ExplainArguments, Failure, ModelArguments, explain, pipeline, quality, video};
+use super::{DeviceArguments, Failure, ModelArguments, pipeline, quality, video};
 use crate::model::Task;
 use crate::photo::{FILE_QUALITY, Format, Limits, Photo, Staged, create_parent, stage};
 use crate::restore::{Adjustments, Restorer};
@@ -131,7 +132,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         progress.note(&format!("{} of {} are done already", plan.done.len(), plan.done.len() + total));
     }
     for job in plan.done.iter().filter(|_| arguments.json) {
-        print_line!("{}", told(job, 0.0, None, true))?;
+        print_line!("{}", json_line(job, 0.0, None, true))?;
     }
     let whole = if plan.warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if total == 0 {
@@ -200,7 +201,7 @@ impl Arguments {
             say!("irnext: removing {}; choose with --task: {tasks}", Task::default().of());
         }
         let restorer = Restorer::new(self.model.load_beside_file_quality()?, &self.device.options())?;
-        explain(restorer.executor());
+        passed_over(restorer.executor());
         Ok(restorer)
     }
 
@@ -324,7 +325,7 @@ impl Arguments {
         }
         if self.json {
             let error = work.state.as_ref().err().map(ToString::to_string);
-            if let Err(error) = print_line!("{}", told(work.job, seconds, error, false)) {
+            if let Err(error) = print_line!("{}", json_line(work.job, seconds, error, false)) {
                 progress.note(&error.to_string());
                 return ControlFlow::Break(());
             }
@@ -337,7 +338,7 @@ impl Arguments {
 }
 
 /// A picture's line of `--json`.
-fn told(job: &Job, seconds: f64, error: Option<String>, skipped: bool) -> serde_json::Value {
+fn json_line(job: &Job, seconds: f64, error: Option<String>, skipped: bool) -> serde_json::Value {
     let comparison = job.comparison.as_ref().map(|path| path.display().to_string());
     json!({
         "input": job.input.to_string(), "output": job.output.to_string(), "comparison": comparison,

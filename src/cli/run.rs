@@ -1,13 +1,13 @@
 //! `irnext run`: the network on a tensor file. A contract for tools; keep it as it stands.
 
-use super::output::say;
+use super::opened::{ExplainArguments, passed_over};
 use super::written::not_over;
-use super::{DeviceArguments, ExplainArguments, Failure, Precision, explain, explain_kernels};
+use super::{DeviceArguments, Failure, Precision};
 use crate::compile;
 use crate::cpu::Program;
 use crate::model::{Activation, MeanKind, Model};
 use crate::restore::{Executor, needed};
-use crate::run::{MapRunner, prepare};
+use crate::run::MapRunner;
 use crate::tensor::file::TensorFile;
 use crate::tensor::{Element, FeatureMap, Shape};
 use clap::Args;
@@ -54,16 +54,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let graph = compile::optimise(&graph)?;
     let pictures = FeatureMap::<f32>::from_nchw(input)?;
     let executor = Executor::open(&arguments.device.options())?;
-    explain(&executor);
+    passed_over(&executor);
+    arguments.kernels.prepare(&executor, &graph, arguments.device.precision.into())?;
     let mut results: Vec<Vec<FeatureMap<f32>>> = vec![];
     match &executor {
         Executor::Gpu(gpu) => {
-            for warning in prepare(gpu, &graph, arguments.device.precision.into(), None)? {
-                say!("irnext: {warning}");
-            }
-            if arguments.kernels.explain {
-                explain_kernels(&executor, &graph, arguments.device.precision.into());
-            }
             let budget = arguments.device.memory.unwrap_or(u64::MAX);
             let runner = MapRunner::new(gpu, &graph, arguments.device.precision.into(), budget)?;
             for picture in pictures {
@@ -71,9 +66,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         }
         Executor::Cpu(_) => {
-            if arguments.kernels.explain {
-                explain_kernels(&executor, &graph, arguments.device.precision.into());
-            }
             needed(&graph, arguments.device.memory).map_err(|error| format!("{at}: {error}"))?;
             let program = Program::new(&graph);
             for picture in pictures {

@@ -2,9 +2,10 @@
 //! this machine.
 
 use super::network::random;
+use super::opened::{checked_indices, passed_over, prepare_kernels};
 use super::output::{self, print_line, say};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, checked_indices, explain, seconds};
+use super::{DeviceArguments, Failure, seconds};
 use crate::compile::{CHOICES, check_key, optimise, shader};
 use crate::gpu::{Gpu, Preferences};
 use crate::graph::Graph;
@@ -12,9 +13,7 @@ use crate::model::{Activation, MeanKind};
 use crate::profile::Roofline;
 use crate::reference;
 use crate::restore::{Executor, padded_size};
-use crate::run::{
-    Kind, RunError, WARMING, check_inputs, kinds, least_time, prepare, sample, session_by_kernel, target,
-};
+use crate::run::{Kind, RunError, WARMING, check_inputs, kinds, least_time, sample, session_by_kernel, target};
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::Error;
 use clap::Args;
@@ -79,15 +78,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = arguments.device.driver_options();
     let budget = seconds(arguments.seconds)?;
     let executor = Executor::open(&options)?;
-    explain(&executor);
+    passed_over(&executor);
     let Executor::Gpu(gpu) = &executor else { return Err("the CPU executor has nothing to choose from".into()) };
     checked_indices(&executor);
     let precision: Element = options.precision;
     let [height, width] = padded_size(arguments.size[0], arguments.size[1]);
     let graph = optimise(&model.graph(height, width)?)?;
-    for warning in prepare(gpu, &graph, precision, None)? {
-        say!("irnext: {warning}");
-    }
+    prepare_kernels(gpu, &graph, precision)?;
     let mut known = gpu.preferences().cloned().unwrap_or_default();
     let mut kinds = kinds(&graph, precision, &target(gpu, false));
     let all_kinds = kinds.len();

@@ -1,10 +1,10 @@
 //! `irnext verify`: every kernel of a device against the CPU reference, every case of golden files against its recorded
 //! outputs. A contract for tools; keep it as it stands.
 
+use super::opened::passed_over;
 use super::output::{self, print_line, say};
-use super::{DeviceArguments, Failure, explain};
+use super::{DeviceArguments, Failure};
 use crate::restore::Executor;
-use crate::tensor::Element;
 use crate::tensor::file::TensorFile;
 use crate::verify::{Report, golden, golden_case, random_cases, refused_case};
 use clap::Args;
@@ -37,7 +37,7 @@ const SEEDS: u64 = 6;
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = arguments.device.driver_options();
     let executor = Executor::open(&options)?;
-    explain(&executor);
+    passed_over(&executor);
     let mut reports = random_cases(&executor, options.precision, SEEDS);
     for path in &arguments.golden {
         let file = TensorFile::read(path)?;
@@ -59,20 +59,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         output::json(&json!({"adapter": executor.name(), "cases": reports}))?;
     } else {
-        print_line!("{} in {}", executor.name(), precision_name(&executor, options.precision))?;
+        print_line!("{} in {}", executor.name(), executor.stores(options.precision))?;
         reports.iter().try_for_each(print)?;
         print_line!("{} cases, {failed} failed", reports.len())?;
     }
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-fn precision_name(executor: &Executor, precision: Element) -> String {
-    match executor {
-        Executor::Gpu(gpu) if precision == Element::F16 && gpu.dialect.native_f16 => "f16, native".into(),
-        Executor::Gpu(_) if precision == Element::F16 => "f16, packed".into(),
-        Executor::Gpu(_) => "f32".into(),
-        Executor::Cpu(_) => "f32".into(),
-    }
 }
 
 fn print(report: &Report) -> Result<(), Failure> {

@@ -38,7 +38,8 @@ impl Default for Options {
     }
 }
 
-/// What runs a network: a device, or the CPU executor.
+/// What runs a network: a device, or the CPU executor. Clones share it.
+#[derive(Clone)]
 pub enum Executor {
     /// A device.
     Gpu(Arc<Gpu>),
@@ -77,6 +78,15 @@ impl Executor {
             Backing::Any(adapters) => first_that_opens(&adapters, open).unwrap_or_else(|reason| on_cpu(Some(reason))),
             Backing::Cpu(reason) => on_cpu(reason),
         })
+    }
+
+    /// How activations of `precision` are stored on it, in words.
+    pub fn stores(&self, precision: Element) -> &'static str {
+        match self {
+            Self::Gpu(gpu) if precision == Element::F16 && gpu.dialect.native_f16 => "f16, native",
+            Self::Gpu(_) if precision == Element::F16 => "f16, packed",
+            Self::Gpu(_) | Self::Cpu(_) => "f32",
+        }
     }
 
     /// The adapter's name, or the CPU executor's.
