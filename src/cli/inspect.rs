@@ -83,21 +83,46 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let target = Target { prefer: by_it, ..aim.target };
         return wgsl(&aim, &compile(&optimised, precision, target)?, by_it.and_then(shader).unwrap_or(name));
     }
-    let memory = memory(&graph, precision, &aim, arguments)?;
     if arguments.steps {
-        for (index, step) in plan.steps.iter().enumerate() {
-            let (x, [a, b, c]) = (step.cost, step.workgroups);
-            print_line!(
-                "{index:>4} {:<60} {a}x{b}x{c}  {} flop  {} B  # {}",
-                step.variant,
-                x.flops,
-                x.bytes,
-                step.name
-            )?;
-        }
+        print_steps(&plan)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let found = Found { model, graph, height, width, precision, plain, plan, aim };
+    let memory = memory(&found.graph, precision, &found.aim, arguments)?;
     if arguments.json {
+        found.print_json(&memory)?
+    } else {
+        found.print(&memory)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_steps(plan: &Plan) -> Result<(), Failure> {
+    for (index, step) in plan.steps.iter().enumerate() {
+        let (x, [a, b, c]) = (step.cost, step.workgroups);
+        print_line!("{index:>4} {:<60} {a}x{b}x{c}  {} flop  {} B  # {}", step.variant, x.flops, x.bytes, step.name)?;
+    }
+    Ok(())
+}
+
+/// A network, and its plans before and after the passes.
+struct Found {
+    model: Model,
+    /// As built.
+    graph: Graph,
+    height: usize,
+    width: usize,
+    precision: Element,
+    /// After the passes that kernels depend on.
+    plain: Plan,
+    /// After all passes.
+    plan: Plan,
+    aim: Aim,
+}
+
+impl Found {
+    fn print_json(&self, memory: &Memory) -> Result<(), Failure> {
+        let Self { model, graph, height, width, precision, plain, plan, aim } = self;
         let summary = |plan: &Plan| {
             json!({
                 "dispatches": plan.steps.len(),
@@ -106,7 +131,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 "arena_lower_bound": plan.placement.lower_bound,
             })
         };
-        let as_built = one_by_one(&graph, precision);
+        let as_built = one_by_one(graph, *precision);
         output::json(&json!({
             "model": model.name,
             "target": aim.name,
@@ -122,49 +147,52 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "device_bytes": memory.whole,
             "bands": memory.bands,
             "as_built": {"ops": as_built.0, "bytes_moved": as_built.1},
-            "unfused": summary(&plain),
-            "fused": summary(&plan),
-        }))?;
-        return Ok(ExitCode::SUCCESS);
+            "unfused": summary(plain),
+            "fused": summary(plan),
+        }))
     }
-    print_line!("model       {}", model.name)?;
-    print_line!("config      {}", model.config)?;
-    print_line!("size        {height}x{width}, activations in {precision}")?;
-    print_line!("target      {}", aim.name)?;
-    print_line!("work        {:.2} GMAC of convolution", graph.multiply_adds() as f64 / 1e9)?;
-    print_line!("constants   {}", mebibytes(plan.constants.len() as u64))?;
-    let banded = memory.bands.map_or(String::new(), |estimate| {
-        let Estimate { device_bytes, bands, segments, overlap_percent, .. } = estimate;
-        let taken = mebibytes(device_bytes);
-        format!("; {taken} in {bands} bands in {segments} groups of layers, {overlap_percent} % of the work twice")
-    });
-    print_line!("memory      {} in one piece{banded}", mebibytes(memory.whole))?;
-    print_line!("kernels     {}", kernels(&plan))?;
-    for (name, plan) in [("unfused", &plain), ("fused", &plan)] {
-        print_line!(
-            "{name:<11} {} dispatches, {} moved; arena {} (at least {})",
-            plan.steps.len(),
-            mebibytes(plan.bytes_moved()),
-            mebibytes(plan.placement.bytes()),
-            mebibytes(plan.placement.lower_bound)
-        )?;
+
+    fn print(&self, memory: &Memory) -> Result<(), Failure> {
+        let Self { model, graph, height, width, precision, plain, plan, aim } = self;
+        print_line!("model       {}", model.name)?;
+        print_line!("config      {}", model.config)?;
+        print_line!("size        {height}x{width}, activations in {precision}")?;
+        print_line!("target      {}", aim.name)?;
+        print_line!("work        {:.2} GMAC of convolution", graph.multiply_adds() as f64 / 1e9)?;
+        print_line!("constants   {}", mebibytes(plan.constants.len() as u64))?;
+        let banded = memory.bands.map_or(String::new(), |estimate| {
+            let Estimate { device_bytes, bands, segments, overlap_percent, .. } = estimate;
+            let taken = mebibytes(device_bytes);
+            format!("; {taken} in {bands} bands in {segments} groups of layers, {overlap_percent} % of the work twice")
+        });
+        print_line!("memory      {} in one piece{banded}", mebibytes(memory.whole))?;
+        print_line!("kernels     {}", kernels(plan))?;
+        for (name, plan) in [("unfused", plain), ("fused", plan)] {
+            print_line!(
+                "{name:<11} {} dispatches, {} moved; arena {} (at least {})",
+                plan.steps.len(),
+                mebibytes(plan.bytes_moved()),
+                mebibytes(plan.placement.bytes()),
+                mebibytes(plan.placement.lower_bound)
+            )?;
+        }
+        for (name, stage) in stages(graph, *precision)? {
+            // Before the passes that kernels depend on there is no plan.
+            let plan = compile(&stage, *precision, aim.target);
+            let cost = plan.map_or_else(
+                |_| {
+                    let (ops, bytes) = one_by_one(&stage, *precision);
+                    format!("no kernels yet; {ops} dispatches, {} moved if each op were one", mebibytes(bytes))
+                },
+                |plan| format!("{} dispatches, {} moved", plan.steps.len(), mebibytes(plan.bytes_moved())),
+            );
+            print_line!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len())?;
+        }
+        print_line!("  at least: pictures and weights once {}", mebibytes(least(graph, *precision)))?;
+        let passes: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
+        print_line!("stages      build, {}, assign_elements (see --stage)", passes.join(", "))?;
+        Ok(())
     }
-    for (name, stage) in stages(&graph, precision)? {
-        // Before the passes that kernels depend on there is no plan.
-        let plan = compile(&stage, precision, aim.target);
-        let cost = plan.map_or_else(
-            |_| {
-                let (ops, bytes) = one_by_one(&stage, precision);
-                format!("no kernels yet; {ops} dispatches, {} moved if each op were one", mebibytes(bytes))
-            },
-            |plan| format!("{} dispatches, {} moved", plan.steps.len(), mebibytes(plan.bytes_moved())),
-        );
-        print_line!("  after {name:<23} {:>3} nodes, {cost}", stage.nodes.len())?;
-    }
-    print_line!("  at least: pictures and weights once {}", mebibytes(least(&graph, precision)))?;
-    let passes: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
-    print_line!("stages      build, {}, assign_elements (see --stage)", passes.join(", "))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What the picture takes on the device, in one piece and, where it has no room so, in bands.
