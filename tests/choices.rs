@@ -13,10 +13,8 @@ use irnext::tensor::Element;
 fn a_demoted_kernel_is_out_of_use() {
     let mut graph = random_model(Config::new(32, 1, Activation::Tanh, MeanKind::Global)).graph(64, 64).expect("builds");
     assign_elements(&mut graph, Element::F16);
-    let id = (0..graph.nodes.len())
-        .map(NodeId)
-        .find(|&id| graph.node(id).name == "Encoder.0.layers.0.main.2.main.0")
-        .expect("the network has it");
+    let id =
+        graph.ids().find(|&id| graph.node(id).name == "Encoder.0.layers.0.main.2.main.0").expect("the network has it");
     let chosen = |preferences: Preferences| {
         let preferences: &'static Preferences = Box::leak(Box::new(preferences));
         let target = Target { software: true, subgroup: Some(8), preferences: Some(preferences), ..Target::default() };
@@ -44,7 +42,7 @@ fn the_shipped_table_is_taken_first() {
     let mut graph = optimise(&graph).expect("passes");
     assign_elements(&mut graph, Element::F16);
     let wanted = "3x3/1 32>32 2^12 f16";
-    let id = (0..graph.nodes.len()).map(NodeId).find(|&id| key(&graph, Element::F16, id).as_deref() == Some(wanted));
+    let id = graph.ids().find(|&id| key(&graph, Element::F16, id).as_deref() == Some(wanted));
     let id = id.expect("the network has it");
     let chosen = |adapter: &str, agrees: bool| {
         let mut known = Preferences { adapter: adapter.into(), ..Preferences::default() };
@@ -67,7 +65,7 @@ fn matrices_are_taken_where_they_are() {
         let model = random_model(Config::new(width, 1, Activation::Tanh, MeanKind::Global));
         let mut graph = model.graph(side, side).expect("builds");
         assign_elements(&mut graph, Element::F16);
-        let named = (0..graph.nodes.len()).map(NodeId).find(|&id| graph.node(id).name == name);
+        let named = graph.ids().find(|&id| graph.node(id).name == name);
         choose(&graph, Element::F16, &target, named.expect("the network has it")).kernel
     };
     let chosen = |side: usize, target: Target| {
@@ -134,7 +132,7 @@ fn transposed_convolutions_of_large_maps_are_winograds() {
         for (side, kernel) in taken {
             let mut graph = network.graph(side, side).expect("builds");
             assign_elements(&mut graph, Element::F16);
-            let id = (0..graph.nodes.len()).map(NodeId).find(|&id| graph.node(id).name == "feat_extract.3.main.0");
+            let id = graph.ids().find(|&id| graph.node(id).name == "feat_extract.3.main.0");
             let target = Target { software, subgroup: Some(8), ..Target::default() };
             let choice = choose(&graph, Element::F16, &target, id.expect("the network has it"));
             assert_eq!(choice, Choice { kernel, reason: Reason::Heuristic }, "{side}, software: {software}");
@@ -152,7 +150,7 @@ fn very_wide_convolutions_are_no_winograds_on_software() {
         assign_elements(&mut graph, Element::F32);
         let widest = format!("3x3/1 {}>{} ", 8 * width, 4 * width);
         let is_widest = |id: &NodeId| key(&graph, Element::F32, *id).is_some_and(|key| key.starts_with(&widest));
-        let id = (0..graph.nodes.len()).map(NodeId).find(is_widest).expect("where two maps are merged");
+        let id = graph.ids().find(is_widest).expect("where two maps are merged");
         let target = Target { software, subgroup: Some(8), prefer: Some("winograd"), ..Target::default() };
         let chosen = choose(&graph, Element::F32, &target, id).kernel;
         assert_eq!(chosen == "winograd", takes, "{width}, software: {software}: {chosen}");
@@ -166,8 +164,8 @@ fn few_channels_have_their_own_kernel() {
         let network = random_model(Config::new(width, 1, Activation::Tanh, MeanKind::Global));
         let mut graph = network.graph(64, 64).expect("builds");
         assign_elements(&mut graph, Element::F16);
-        let id = (0..graph.nodes.len())
-            .map(NodeId)
+        let id = graph
+            .ids()
             .find(|&id| graph.node(id).name == "Encoder.0.layers.0.main.2.main.0")
             .expect("the network has it");
         let target = Target { software: true, subgroup: Some(8), ..Target::default() };

@@ -145,8 +145,7 @@ pub fn choose_block(precision: Element, target: &Target, key: &str) -> Choice {
 
 /// The residual block that a node belongs to, if one kernel is to compute it.
 pub(super) fn fused_block(graph: &Graph, precision: Element, target: &Target, id: NodeId) -> Option<[NodeId; 2]> {
-    let readers = (0..graph.nodes.len()).map(NodeId).filter(|&reader| graph.node(reader).inputs.contains(&id));
-    let both = std::iter::once(id).chain(readers).filter_map(|second| block(graph, precision, second));
+    let both = std::iter::once(id).chain(graph.readers(id)).filter_map(|second| block(graph, precision, second));
     let (nodes, key) = both.into_iter().find(|(nodes, _)| nodes.contains(&id))?;
     (choose_block(precision, target, &key).kernel == BLOCK).then_some(nodes)
 }

@@ -117,9 +117,19 @@ impl Graph {
         &self.weights[id.0].tensor
     }
 
+    /// The ids of all nodes, in order.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
     /// The graph's inputs, in order.
     pub fn inputs(&self) -> impl Iterator<Item = NodeId> + '_ {
-        (0..self.nodes.len()).map(NodeId).filter(|&id| matches!(self.node(id).op, Op::Input { .. }))
+        self.ids().filter(|&id| matches!(self.node(id).op, Op::Input { .. }))
+    }
+
+    /// The nodes that read a node's result, in order.
+    pub fn readers(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        self.ids().filter(move |&reader| self.node(reader).inputs.contains(&id))
     }
 
     /// How many nodes and outputs read each node's result.

@@ -70,12 +70,10 @@ fn smooths_by_map(graph: &Graph, filter: NodeId) -> bool {
 pub(super) fn takes(lowering: &mut Lowering, taps: NodeId, recipe: &Recipe) -> bool {
     let graph = lowering.graph;
     let mean = graph.node(taps).inputs[0];
-    let readers =
-        |id: NodeId| (0..graph.nodes.len()).map(NodeId).filter(move |&at| graph.node(at).inputs.contains(&id));
-    let [filter] = readers(taps).collect::<Vec<_>>()[..] else { return false };
+    let [filter] = graph.readers(taps).collect::<Vec<_>>()[..] else { return false };
     let is_output = |id: NodeId| graph.outputs.iter().any(|output| output.node == id);
     let own = matches!(graph.node(filter).op, Op::DynamicFilter(_))
-        && readers(mean).all(|reader| reader == taps || reader == filter)
+        && graph.readers(mean).all(|reader| reader == taps || reader == filter)
         && graph.node(filter).inputs[0] != mean
         && (graph.node(filter).inputs[2] == mean || smooths_by_map(graph, filter))
         && !is_output(taps)

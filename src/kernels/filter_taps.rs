@@ -76,7 +76,7 @@ pub(super) fn wanted_sums(lowering: &mut Lowering, map: NodeId, count: usize) ->
     let graph = lowering.graph;
     let shape = graph.node(map).shape;
     let reader = |id: &NodeId| graph.node(*id).inputs.first() == Some(&map) && takes_mean(graph, *id);
-    let mean = (0..graph.nodes.len()).map(NodeId).find(reader)?;
+    let mean = graph.ids().find(reader)?;
     let worth = shape.pixels() * shape.blocks() > SMALL && count * shape.blocks() <= MOST_SUMS;
     // A window's sums are not the picture's.
     if !worth || lowering.target.plain || lowering.window.is_some() {
@@ -90,7 +90,7 @@ pub(super) fn wanted_sums(lowering: &mut Lowering, map: NodeId, count: usize) ->
 
 /// The taps that are the first to read a node, if taps are.
 fn first_reader(graph: &Graph, id: NodeId) -> Option<NodeId> {
-    let reader = graph.nodes.iter().position(|node| node.inputs.contains(&id)).map(NodeId)?;
+    let reader = graph.readers(id).next()?;
     matches!(graph.node(reader).op, Op::FilterTaps(_)).then_some(reader)
 }
 

@@ -33,7 +33,7 @@ pub fn siblings(graph: &Graph, node: NodeId) -> Option<[NodeId; 3]> {
             let other = graph.node(*id);
             matches!(other.op, Op::AvgPool { size: its } if its == size) && other.inputs[0] == input
         };
-        (0..graph.nodes.len()).map(NodeId).find(pools)
+        graph.ids().find(pools)
     };
     let [half, quarter, eighth] = SIZES.map(first);
     let all = [half?, quarter?, eighth?];
