@@ -7,7 +7,7 @@ use super::{DeviceArguments, Failure, ModelArguments, quality};
 use crate::eval::{DataSet, List, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
 use crate::model::{Model, Quality, Task, shipped};
 use crate::photo::{Limits, Photo, Pixels};
-use crate::restore::{Adjustments, Restorer};
+use crate::restore::{Adjustments, Executor, Restorer};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -125,17 +125,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.model.refuse_file_quality()?;
     let sets = data_sets(arguments)?;
     let mut reports = vec![];
-    let mut adapter = String::new();
+    let options = arguments.device.options();
+    // Opened for the first model, and shared by all: a data set may have none.
+    let mut executor: Option<Executor> = None;
     let mut progress = Progress::new(sets.iter().map(|(_, set)| set.pairs.len()).sum(), arguments.quiet);
     for (task, set) in &sets {
         let mut restorers = vec![];
         for (name, model) in models(arguments, *task)? {
-            let restorer = Restorer::new(model, &arguments.device.options())?;
-            if adapter.is_empty() {
-                passed_over(restorer.executor());
-                restorer.executor().name().clone_into(&mut adapter);
-            }
-            restorers.push((name, restorer));
+            let executor = match &executor {
+                Some(executor) => executor.clone(),
+                None => {
+                    let opened = Executor::open(&options)?;
+                    passed_over(&opened);
+                    executor.insert(opened).clone()
+                }
+            };
+            restorers.push((name, Restorer::on(executor, model, &options)));
         }
         reports.push(measure(
             *task,
@@ -146,6 +151,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     drop(progress);
+    let adapter = executor.as_ref().map_or("", |executor| executor.name());
     if arguments.list.is_some() {
         // The paper's figures are of the whole.
         reports.iter_mut().for_each(|report| report.paper = None);
