@@ -6,7 +6,7 @@ mod convert;
 mod devices;
 mod documents;
 mod eval;
-pub mod files;
+mod files;
 mod files_error;
 mod inputs;
 mod inspect;
@@ -18,7 +18,7 @@ mod opened;
 mod output;
 mod pipeline;
 mod profile;
-pub mod progress;
+mod progress;
 mod quality;
 mod restore;
 mod run;
@@ -50,7 +50,7 @@ const INTERRUPTED: i32 = 130;
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "irnext", version, about, long_about = LONG, after_help = AFTER, max_term_width = 110)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
