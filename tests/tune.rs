@@ -6,7 +6,7 @@ mod on_device;
 
 use common::devices;
 use irnext::compile::{CHOICES, alone, assign_elements, candidates, check_key, key};
-use irnext::gpu::{Gpu, Preferences, Turn, adapters};
+use irnext::gpu::{Gpu, LearningLock, Preferences, adapters};
 use irnext::graph::{Conv2d, Epilogue, Graph, NodeId, Op};
 use irnext::kernels::shaders;
 use irnext::model::random_model;
@@ -99,23 +99,23 @@ fn an_interrupted_first_run_is_forgotten() {
 
 /// Programs that start side by side on a new device learn of it one after another, and what it is, once.
 #[test]
-fn programs_take_turns_at_a_new_device() {
+fn programs_learn_of_a_new_device_one_after_another() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("device.json");
-    let turn = Turn::take(Some(&file));
-    assert!(turn.is_ours());
+    let lock = LearningLock::take(Some(&file));
+    assert!(lock.is_held());
     let waiting = std::thread::spawn({
         let file = file.clone();
-        move || (Turn::take(Some(&file)).is_ours(), Preferences::load(&file))
+        move || (LearningLock::take(Some(&file)).is_held(), Preferences::load(&file))
     });
     std::thread::sleep(Duration::from_millis(100));
     assert!(!waiting.is_finished());
     let known = Preferences { adapter: "learnt".into(), ..Preferences::default() };
     known.save(&file).expect("writes");
-    drop(turn);
+    drop(lock);
     assert_eq!(waiting.join().expect("ends"), (true, Ok(known)));
     // Where nothing can be kept nothing is waited for.
-    assert!(!Turn::take(None).is_ours());
+    assert!(!LearningLock::take(None).is_held());
 }
 
 /// The plain kernels, whose place no other can take, are judged by the CPU as well.

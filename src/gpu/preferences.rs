@@ -5,10 +5,8 @@ use super::Dialect;
 use crate::tensor::{folder_of, write_whole};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use wgpu::Backend;
 
 /// Kernels by what was measured of them. Keys and names are the compiler's; here they are text.
@@ -75,36 +73,6 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(folder_of(path))?;
     write_whole(path, true, |file| file.write_all(bytes))
 }
-
-/// What other programs wait for that would learn the same of a device; given back when it is dropped, and by the system when
-/// the program ends.
-pub struct Turn(Option<File>);
-
-impl Turn {
-    /// Waits for a file's turn for as long as learning takes; not at all where there can be no such file, or where the file
-    /// system has no locks: there what is learnt is still kept.
-    pub fn take(path: Option<&Path>) -> Self {
-        let Some(path) = path else { return Self(None) };
-        let lock = std::fs::create_dir_all(folder_of(path)).and_then(|()| File::create(path.with_extension("lock")));
-        let Ok(lock) = lock else { return Self(None) };
-        let begun = Instant::now();
-        while let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            if begun.elapsed() > LONGEST_TURN {
-                return Self(None);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self(Some(lock))
-    }
-
-    /// Whether it is ours.
-    pub fn is_ours(&self) -> bool {
-        self.0.is_some()
-    }
-}
-
-/// A program that hangs in its turn is not waited for forever.
-const LONGEST_TURN: Duration = Duration::from_secs(30);
 
 /// Where what is known of devices is kept: in `IRNEXT_CACHE`, else in the user's cache folder; nowhere if there is none.
 pub(super) fn folder() -> Option<PathBuf> {

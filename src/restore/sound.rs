@@ -4,7 +4,7 @@
 use super::device::{bytes, whole};
 use super::{Executor, RestoreError, Restorer};
 use crate::compile::{Frame, compile_picture};
-use crate::gpu::{Gpu, GpuError, Preferences, Turn};
+use crate::gpu::{Gpu, GpuError, LearningLock, Preferences};
 use crate::photo::Pixels;
 use crate::run::{self, Session, target};
 use crate::tensor::psnr;
@@ -55,7 +55,7 @@ impl Restorer {
         gpu.prefer(known);
         // Where it can't be kept, `prepare` has said so.
         if let Some(file) = gpu.preferences_file() {
-            let _turn = Turn::take(Some(&file));
+            let _lock = LearningLock::take(Some(&file));
             let mut kept = Preferences::load(&file).unwrap_or_default();
             kept.adapter.clone_from(&gpu.name);
             kept.agrees.insert(key, true);

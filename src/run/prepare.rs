@@ -6,7 +6,7 @@ use super::self_check::{Verdict, verdict};
 use super::tune::{is_open, kinds, tune};
 use super::{RunError, target};
 use crate::compile::{CHOICES, check_key, is_plain};
-use crate::gpu::{Gpu, GpuError, Preferences, Turn};
+use crate::gpu::{Gpu, GpuError, LearningLock, Preferences};
 use crate::graph::Graph;
 use crate::tensor::Element;
 use std::collections::BTreeSet;
@@ -46,19 +46,19 @@ pub fn prepare(
         return Ok(warnings);
     }
     // Several programs on a new machine would measure side by side, and take each other's first runs for broken ones.
-    let turn = Turn::take(file.as_deref());
-    let before = if turn.is_ours() { read() } else { Preferences::default() };
+    let lock = LearningLock::take(file.as_deref());
+    let before = if lock.is_held() { read() } else { Preferences::default() };
     // A broken file was told of once.
     warnings.dedup();
     let mut known = named(before.clone()).with(gpu.preferences().unwrap_or(&before));
-    if turn.is_ours() {
+    if lock.is_held() {
         warnings.extend(judge(gpu, &mut known));
     }
     gpu.prefer(known.clone());
-    let learnt = learn(gpu, graph, precision, budget, turn.is_ours(), &mut known);
+    let learnt = learn(gpu, graph, precision, budget, lock.is_held(), &mut known);
     gpu.prefer(known.clone());
     // Also what a failure has taught.
-    if turn.is_ours()
+    if lock.is_held()
         && known != before
         && let Err(reason) = keep(gpu, &known)
     {
