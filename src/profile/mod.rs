@@ -9,7 +9,7 @@ pub use roofline::Roofline;
 pub use trace::trace;
 
 use crate::compile::Plan;
-use crate::run::{RunError, Session, Span};
+use crate::run::{Interval, RunError, Session};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -95,7 +95,7 @@ impl Profile {
         let plan = session.plan();
         session.dispatch()?;
         let mut walls: Vec<f64> = vec![];
-        let mut timings: Vec<Vec<Span>> = vec![];
+        let mut timings: Vec<Vec<Interval>> = vec![];
         for _ in 0..runs.max(1) {
             let started = Instant::now();
             session.dispatch()?;
@@ -103,9 +103,9 @@ impl Profile {
             timings.push(session.dispatch_timed()?);
         }
         walls.sort_by(f64::total_cmp);
-        let total = |spans: &Vec<Span>| spans.iter().map(|span| span.length()).sum::<f64>();
+        let total = |intervals: &Vec<Interval>| intervals.iter().map(|interval| interval.length()).sum::<f64>();
         timings.sort_by(|a, b| total(a).total_cmp(&total(b)));
-        let spans = timings.swap_remove(timings.len() / 2);
+        let intervals = timings.swap_remove(timings.len() / 2);
         Ok(Self {
             adapter: session.gpu().name.clone(),
             network: String::new(),
@@ -114,8 +114,8 @@ impl Profile {
             device_clock: session.gpu().timestamps,
             roofline,
             wall_ms: walls[walls.len() / 2],
-            dispatches_ms: total(&spans) / 1e6,
-            steps: steps(plan, &spans),
+            dispatches_ms: total(&intervals) / 1e6,
+            steps: steps(plan, &intervals),
         })
     }
 
@@ -148,21 +148,21 @@ impl Profile {
     }
 }
 
-fn steps(plan: &Plan, spans: &[Span]) -> Vec<StepTime> {
+fn steps(plan: &Plan, intervals: &[Interval]) -> Vec<StepTime> {
     let mut groups = HashMap::new();
-    let step = |(step, span): (&crate::kernels::Step, &Span)| {
+    let step = |(step, interval): (&crate::kernels::Step, &Interval)| {
         let next = groups.len();
         let group = *groups.entry((step.variant.clone(), step.params.clone())).or_insert(next);
         StepTime {
             node: step.name.clone(),
             variant: step.variant.to_string(),
             workgroups: step.workgroups,
-            begin_us: span.begin / 1e3,
-            us: span.length() / 1e3,
+            begin_us: interval.begin / 1e3,
+            us: interval.length() / 1e3,
             flops: step.cost.flops,
             bytes: step.cost.bytes,
             group,
         }
     };
-    plan.steps.iter().zip(spans).map(step).collect()
+    plan.steps.iter().zip(intervals).map(step).collect()
 }

@@ -106,12 +106,12 @@ impl Probe {
 
     /// Nanoseconds of the fastest of several runs, after one that warms up.
     fn fastest(&self, gpu: &Gpu, [x, y, z]: [u32; 3]) -> Result<f64, RunError> {
-        let spans = timed(gpu, std::slice::from_ref(&(0..1 + RUNS)), &|_, pass| {
+        let intervals = timed(gpu, std::slice::from_ref(&(0..1 + RUNS)), &|_, pass| {
             pass.set_pipeline(&self.pipeline);
             pass.set_bind_group(0, &self.bindings, &[]);
             pass.dispatch_workgroups(x, y, z);
         })?;
-        Ok(spans[1..].iter().map(|span| span.length()).fold(f64::INFINITY, f64::min).max(1.0))
+        Ok(intervals[1..].iter().map(|interval| interval.length()).fold(f64::INFINITY, f64::min).max(1.0))
     }
 }
 

@@ -16,5 +16,5 @@ pub use prepare::{excuse_interruption, prepare};
 pub use self_check::{Verdict, check_inputs, verdict};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
-pub use timing::{Span, timed};
+pub use timing::{Interval, timed};
 pub use tune::{Kind, WARMING, explain, kinds, least_time, sample, session_by_kernel, tune};

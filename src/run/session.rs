@@ -1,7 +1,7 @@
 //! A plan on a device: its arena, its constants, its pipelines and bind groups, made once and replayed.
 
 use super::flight::{Marks, Stagings};
-use super::timing::{MOST_PASSES, Span, timed};
+use super::timing::{Interval, MOST_PASSES, timed};
 use crate::compile::{Plan, PlanError};
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::kernels::{ALIGNMENT, BufferId, Operand};
@@ -221,7 +221,7 @@ impl Session {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn dispatch_timed(&self) -> Result<Vec<Span>, RunError> {
+    pub fn dispatch_timed(&self) -> Result<Vec<Interval>, RunError> {
         let portions = portions(&self.flops(), FLOPS_A_SUBMISSION, MOST_PASSES);
         timed(&self.gpu, &portions, &|index, pass| self.dispatches[index].record(pass))
     }

@@ -11,14 +11,14 @@ use wgpu::{
 
 /// When a pass ran, in nanoseconds from the first one's beginning.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Span {
+pub struct Interval {
     /// Its beginning.
     pub begin: f64,
     /// Its end.
     pub end: f64,
 }
 
-impl Span {
+impl Interval {
     /// Nanoseconds that it took.
     pub fn length(self) -> f64 {
         self.end - self.begin
@@ -37,7 +37,7 @@ pub fn timed(
     gpu: &Gpu,
     portions: &[Range<usize>],
     record: &dyn Fn(usize, &mut ComputePass),
-) -> Result<Vec<Span>, RunError> {
+) -> Result<Vec<Interval>, RunError> {
     if !gpu.timestamps {
         return by_host_clock(gpu, portions, record);
     }
@@ -48,7 +48,7 @@ pub fn timed(
     let nanoseconds = f64::from(gpu.queue.get_timestamp_period());
     let first = ticks.first().map_or(0, |ticks| ticks[0]);
     let since = |tick: u64| tick.saturating_sub(first) as f64 * nanoseconds;
-    Ok(ticks.into_iter().map(|[begin, end]| Span { begin: since(begin), end: since(end.max(begin)) }).collect())
+    Ok(ticks.into_iter().map(|[begin, end]| Interval { begin: since(begin), end: since(end.max(begin)) }).collect())
 }
 
 fn portion_ticks(
@@ -92,17 +92,17 @@ fn by_host_clock(
     gpu: &Gpu,
     portions: &[Range<usize>],
     record: &dyn Fn(usize, &mut ComputePass),
-) -> Result<Vec<Span>, RunError> {
+) -> Result<Vec<Interval>, RunError> {
     let started = Instant::now();
     let now = || started.elapsed().as_secs_f64() * 1e9;
-    let mut spans = vec![];
+    let mut intervals = vec![];
     for index in portions.iter().cloned().flatten() {
         let begin = now();
         let mut encoder = gpu.device.create_command_encoder(&CommandEncoderDescriptor { label: Some("timed") });
         record(index, &mut encoder.begin_compute_pass(&ComputePassDescriptor::default()));
         gpu.queue.submit([encoder.finish()]);
         gpu.wait()?;
-        spans.push(Span { begin, end: now() });
+        intervals.push(Interval { begin, end: now() });
     }
-    Ok(spans)
+    Ok(intervals)
 }
