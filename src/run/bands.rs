@@ -139,13 +139,13 @@ fn on_host(graph: &Graph, id: NodeId, maps: &Maps) -> Result<Spilled, RunError> 
     };
     for first in (0..shape.channels).step_by(at_once) {
         let channels = map.channels(first..(first + at_once).min(shape.channels));
-        result.put_channels(first, &alone(graph, id, channels)?);
+        result.put_channels(first, &run_single(graph, id, channels)?);
     }
     Ok(result)
 }
 
 /// One node, run by itself on its one input.
-fn alone(graph: &Graph, id: NodeId, input: FeatureMap<f32>) -> Result<FeatureMap<f32>, RunError> {
+fn run_single(graph: &Graph, id: NodeId, input: FeatureMap<f32>) -> Result<FeatureMap<f32>, RunError> {
     let node = graph.node(id);
     let mut single = Graph { weights: graph.weights.clone(), ..Graph::default() };
     let x = single.input("input", input.shape, true);

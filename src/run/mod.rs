@@ -1,6 +1,7 @@
 //! Floor 5: a plan recorded on a device once, and replayed for every picture, or in bands for one that doesn't fit.
 
 mod bands;
+mod check_graphs;
 mod flight;
 mod prepare;
 mod self_check;
@@ -11,9 +12,10 @@ mod timing;
 mod tune;
 
 pub use bands::{Bands, Sink, Source};
+pub use check_graphs::check_inputs;
 pub use flight::Flight;
 pub use prepare::{excuse_interruption, prepare};
-pub use self_check::{Verdict, check_inputs, verdict};
+pub use self_check::{Verdict, verdict};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Interval, timed};
