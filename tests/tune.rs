@@ -11,7 +11,7 @@ use irnext::graph::{Conv2d, Epilogue, Graph, NodeId, Op};
 use irnext::kernels::shaders;
 use irnext::model::random_model;
 use irnext::model::{Activation, Config, MeanKind};
-use irnext::run::{Verdict, target, tune, verdict};
+use irnext::run::{Learning, Verdict, target, tune, verdict};
 use irnext::tensor::{Element, Shape, Tensor};
 use std::sync::Arc;
 use std::time::Duration;
@@ -280,7 +280,9 @@ fn tuning_gets_by_on_little_memory_and_in_its_time() {
     };
     let tuned = |bytes, budget| {
         let mut known = Preferences::default();
-        let warnings = tune(&open(bytes), &graph, Element::F16, budget, false, &mut known).expect("gets by");
+        let gpu = open(bytes);
+        let mut learning = Learning { gpu: &gpu, precision: Element::F16, kept: false, known: &mut known };
+        let warnings = tune(&mut learning, &graph, budget).expect("gets by");
         assert!(warnings.is_empty(), "{warnings:?}");
         known.fastest
     };

@@ -13,7 +13,7 @@ use crate::model::{Activation, MeanKind};
 use crate::profile::Roofline;
 use crate::reference;
 use crate::restore::{Executor, padded_size};
-use crate::run::{Kind, RunError, WARMING, check_inputs, kinds, least_time, sample, session_by_kernel, target};
+use crate::run::{Kind, RunError, TensorSession, WARMING, check_inputs, kinds, least_time, sample, target};
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::Error;
 use clap::Args;
@@ -155,8 +155,8 @@ fn time(
     let mut rows = vec![];
     for &kernel in &kind.candidates {
         let measured = || {
-            let result = session_by_kernel(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
-            let session = session_by_kernel(gpu, &timed, precision, kernel)?;
+            let result = TensorSession::by_kernel(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
+            let session = TensorSession::by_kernel(gpu, &timed, precision, kernel)?;
             // Zeros would be multiplied faster than a picture.
             session.run(&filling)?;
             let least = least_time(&session, WARMING, budget)?.as_secs_f64();

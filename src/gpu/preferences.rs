@@ -118,4 +118,15 @@ mod tests {
         let error = Preferences::load(&path).expect_err("is broken");
         assert!(error.contains("file.json"), "{error}");
     }
+
+    #[test]
+    fn what_several_programs_learnt_is_kept_together() {
+        let of = |kernel: &str, pace| {
+            let agrees = [(kernel.to_string(), true)].into();
+            Preferences { agrees, flops_per_second: pace, ..Preferences::default() }
+        };
+        let both = of("a", Some(2.0)).with(&of("b", Some(1.0)));
+        assert_eq!((both.agrees.len(), both.flops_per_second), (2, Some(2.0)));
+        assert_eq!(of("a", None).with(&of("a", Some(1.0))).flops_per_second, Some(1.0));
+    }
 }

@@ -2,7 +2,7 @@
 //! does in its several forms; and what goes into them.
 
 use super::RunError;
-use super::tune::kinds;
+use super::kinds::kinds;
 use crate::compile::PlanError;
 use crate::graph::{
     Activation, Conv2d, ConvTranspose2d, DynamicFilter, Epilogue, Graph, GraphError, NodeId, Op, TapWeights,

@@ -2,7 +2,10 @@
 
 mod bands;
 mod check_graphs;
+mod first_run;
 mod flight;
+mod kinds;
+mod learning;
 mod prepare;
 mod self_check;
 mod session;
@@ -13,10 +16,13 @@ mod tune;
 
 pub use bands::{Bands, Sink, Source};
 pub use check_graphs::check_inputs;
+pub use first_run::excuse_interruption;
 pub use flight::Flight;
-pub use prepare::{excuse_interruption, prepare};
+pub use kinds::{Kind, explain, kinds, sample};
+pub use learning::Learning;
+pub use prepare::prepare;
 pub use self_check::{Verdict, verdict};
 pub use session::{RunError, Session};
 pub use tensors::{MapRunner, TensorSession, target};
 pub use timing::{Interval, timed};
-pub use tune::{Kind, WARMING, explain, kinds, least_time, sample, session_by_kernel, tune};
+pub use tune::{WARMING, least_time, tune};

@@ -2,23 +2,17 @@
 //! timed, and compared with the CPU reference; one that is wrong, that the driver refuses, or that ended the program is out
 //! of use from then on.
 
+use super::kinds::kinds;
 use super::self_check::{Verdict, verdict};
-use super::tune::{is_open, kinds, tune};
-use super::{RunError, target};
+use super::tune::tune;
+use super::{Learning, RunError, target};
 use crate::compile::{CHOICES, check_key, is_plain};
 use crate::gpu::{Gpu, GpuError, LearningLock, Preferences};
 use crate::graph::Graph;
 use crate::tensor::Element;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// So many ends of the program, or of the machine, in a kernel's first run are no accident.
-const ACCIDENTS: u32 = 3;
-
-/// A first run that takes longer hangs: to interrupt it is no excuse for it.
-const PATIENCE: Duration = Duration::from_secs(30);
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Reads what is known of a device and measures what is not: kernels that the plan would take are compared with the CPU
 /// reference, once; with a budget, kinds that were never timed are, as far as it reaches. Returns warnings.
@@ -51,18 +45,18 @@ pub fn prepare(
     // A broken file was told of once.
     warnings.dedup();
     let mut known = named(before.clone()).with(gpu.preferences().unwrap_or(&before));
-    if lock.is_held() {
-        warnings.extend(judge(gpu, &mut known));
+    let mut learning = Learning { gpu, precision, kept: lock.is_held(), known: &mut known };
+    if learning.kept {
+        warnings.extend(learning.judge_first_runs());
     }
-    gpu.prefer(known.clone());
-    let learnt = learn(gpu, graph, precision, budget, lock.is_held(), &mut known);
-    gpu.prefer(known.clone());
+    learning.apply();
+    let learnt = learn(&mut learning, graph, budget);
+    learning.apply();
     // Also what a failure has taught.
-    if lock.is_held()
-        && known != before
-        && let Err(reason) = keep(gpu, &known)
+    if let Some(file) = file.filter(|_| lock.is_held() && known != before)
+        && let Err(error) = known.save(&file)
     {
-        warnings.push(format!("{reason}; this device will be measured again"));
+        warnings.push(format!("{}: {error}; this device will be measured again", file.display()));
     }
     warnings.extend(learnt?);
     Ok(warnings)
@@ -73,34 +67,17 @@ fn is_news(gpu: &Gpu, graph: &Graph, precision: Element, budget: Option<Duration
     let known = gpu.preferences().cloned().unwrap_or_default();
     let unchecked = |kernel| CHOICES.contains(&kernel) && !known.agrees.contains_key(&check_key(kernel, precision));
     let kinds = kinds(graph, precision, &target(gpu, false));
-    kinds.iter().any(|kind| unchecked(kind.choice.kernel) || budget.is_some() && is_open(kind, &known))
+    kinds.iter().any(|kind| unchecked(kind.choice.kernel) || budget.is_some() && kind.is_open(&known))
 }
 
-/// Puts kernels whose first run ended the program too often out of use.
-fn judge(gpu: &Gpu, known: &mut Preferences) -> Vec<String> {
-    let fatal = |key: &String| known.begun[key] >= ACCIDENTS && !is_plain(key.split(' ').next().unwrap_or_default());
-    let fatal: Vec<String> = known.begun.keys().filter(|key| fatal(key)).cloned().collect();
-    let tell = |key: String| {
-        known.begun.remove(&key);
-        known.agrees.insert(key.clone(), false);
-        format!("{}: `{key}` ended the program {ACCIDENTS} times, so it is not used", gpu.name)
-    };
-    fatal.into_iter().map(tell).collect()
-}
-
-fn learn(
-    gpu: &Arc<Gpu>,
-    graph: &Graph,
-    precision: Element,
-    budget: Option<Duration>,
-    kept: bool,
-    known: &mut Preferences,
-) -> Result<Vec<String>, RunError> {
+/// Times kernels where there is a budget, then compares those that the plan takes.
+fn learn(learning: &mut Learning, graph: &Graph, budget: Option<Duration>) -> Result<Vec<String>, RunError> {
     let mut warnings = vec![];
     if let Some(budget) = budget {
-        warnings.extend(tune(gpu, graph, precision, budget, kept, known)?);
-        gpu.prefer(known.clone());
+        warnings.extend(tune(learning, graph, budget)?);
+        learning.apply();
     }
+    let Learning { gpu, precision, .. } = *learning;
     // A demotion brings the next choice, which is to be checked in its turn.
     let mut not_compared = BTreeSet::new();
     loop {
@@ -110,122 +87,25 @@ fn learn(
         chosen.dedup();
         // What is no kernel of its own has nothing to be compared.
         chosen.retain(|kernel| CHOICES.contains(kernel) && !not_compared.contains(kernel));
-        chosen.retain(|kernel| !known.agrees.contains_key(&check_key(kernel, precision)));
+        chosen.retain(|kernel| !learning.known.agrees.contains_key(&learning.key(kernel)));
         if chosen.is_empty() {
             return Ok(warnings);
         }
         for kernel in chosen {
-            let run = || verdict(gpu, kernel, precision, !gpu.software);
-            let objection = match first_run(gpu, known, kernel, precision, kept, run)? {
-                Verdict::Agrees => None,
+            match learning.first_run(kernel, || verdict(gpu, kernel, precision, !gpu.software))? {
+                Verdict::Agrees => {
+                    learning.known.agrees.insert(learning.key(kernel), true);
+                }
                 Verdict::NotCompared => {
                     not_compared.insert(kernel);
-                    continue;
                 }
-                Verdict::Objection(objection) => Some(objection),
-            };
-            known.agrees.insert(check_key(kernel, precision), objection.is_none());
-            let Some(objection) = objection else { continue };
-            if is_plain(kernel) && gpu.has_embedded_shaders() {
-                known.agrees.remove(&check_key(kernel, precision));
-                let reason = format!("its `{kernel}`, which takes the place of all others, {objection}");
-                return Err(GpuError::Unsound { adapter: gpu.name.clone(), reason }.into());
+                Verdict::Objection(objection) if is_plain(kernel) && gpu.has_embedded_shaders() => {
+                    let reason = format!("its `{kernel}`, which takes the place of all others, {objection}");
+                    return Err(GpuError::Unsound { adapter: gpu.name.clone(), reason }.into());
+                }
+                Verdict::Objection(objection) => warnings.push(learning.put_out_of_use(kernel, &objection)),
             }
-            warnings.push(unused(gpu, kernel, precision, &objection));
         }
-        gpu.prefer(known.clone());
-    }
-}
-
-/// A first run that is going on: since when, where that is kept, and what was known before it.
-static RUNNING: Mutex<Option<(Instant, PathBuf, Preferences)>> = Mutex::new(None);
-
-/// To be called when the program is interrupted: what it was at isn't to blame, unless it hung.
-pub fn excuse_interruption() {
-    if let Some((since, file, before)) = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take()
-        && since.elapsed() < PATIENCE
-    {
-        let _ = before.save(&file);
-    }
-}
-
-/// Runs a kernel. If that is its first run here and the device is lost over it, it isn't used any more; neither if the
-/// program doesn't live to see the end of it, as often as is no accident, where that can be `kept`.
-///
-/// # Errors
-/// Those of `run`, and when the device was lost before.
-pub(super) fn first_run<T>(
-    gpu: &Gpu,
-    known: &mut Preferences,
-    kernel: &str,
-    precision: Element,
-    kept: bool,
-    run: impl FnOnce() -> Result<T, RunError>,
-) -> Result<T, RunError> {
-    let key = check_key(kernel, precision);
-    // What is no kernel of its own can't be out of use, nor can what nothing takes the place of.
-    let may_end = CHOICES.contains(&kernel) && !is_plain(kernel);
-    if !may_end || known.agrees.contains_key(&key) || known.ran.contains(&key) {
-        return run();
-    }
-    gpu.check()?;
-    if let Some(file) = gpu.preferences_file().filter(|_| kept) {
-        let before = known.clone();
-        *known.begun.entry(key.clone()).or_default() += 1;
-        let _ = keep(gpu, known);
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), file, before));
-    }
-    let done = run();
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take();
-    known.begun.remove(&key);
-    known.ran.insert(key.clone());
-    if matches!(done, Err(RunError::Gpu(GpuError::Failed { .. }))) {
-        known.agrees.insert(key, false);
-    }
-    done
-}
-
-fn keep(gpu: &Gpu, known: &Preferences) -> Result<(), String> {
-    let Some(file) = gpu.preferences_file() else { return Ok(()) };
-    known.save(&file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-/// What is said of a kernel that is not used on a device, unless nothing takes its place.
-pub(super) fn unused(gpu: &Gpu, kernel: &str, precision: Element, objection: &str) -> String {
-    let so = if is_plain(kernel) { "and nothing can take its place" } else { "so it is not used" };
-    format!("{}: `{kernel}` in {precision} {objection}, {so}", gpu.name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interruption_is_excused_unless_the_kernel_hung() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("device.json");
-        let before = Preferences { adapter: "before".into(), ..Preferences::default() };
-        let begun = Preferences { begun: [("conv2d_tiled f16".into(), 1)].into(), ..before.clone() };
-        for (long, left) in [(Duration::ZERO, &before), (PATIENCE, &begun)] {
-            begun.save(&file).expect("writes");
-            let since = Instant::now().checked_sub(long).expect("the machine has run for so long");
-            *RUNNING.lock().expect("is whole") = Some((since, file.clone(), before.clone()));
-            excuse_interruption();
-            assert_eq!(Preferences::load(&file).as_ref(), Ok(left));
-        }
-        // Nothing is going on any more.
-        excuse_interruption();
-        assert_eq!(Preferences::load(&file), Ok(begun));
-    }
-
-    #[test]
-    fn what_several_programs_learnt_is_kept_together() {
-        let of = |kernel: &str, pace| {
-            let agrees = [(kernel.to_string(), true)].into();
-            Preferences { agrees, flops_per_second: pace, ..Preferences::default() }
-        };
-        let both = of("a", Some(2.0)).with(&of("b", Some(1.0)));
-        assert_eq!((both.agrees.len(), both.flops_per_second), (2, Some(2.0)));
-        assert_eq!(of("a", None).with(&of("a", Some(1.0))).flops_per_second, Some(1.0));
+        learning.apply();
     }
 }

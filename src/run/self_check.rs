@@ -1,8 +1,7 @@
 //! Whether a kernel agrees with the CPU reference on this device, asked before it is trusted.
 
 use super::check_graphs::{check_graphs, check_inputs};
-use super::tune::session_by_kernel;
-use super::{RunError, target};
+use super::{RunError, TensorSession, target};
 use crate::compile::CHOICES;
 use crate::gpu::{Gpu, GpuError};
 use crate::kernels::Target;
@@ -38,19 +37,20 @@ pub fn verdict(gpu: &Arc<Gpu>, kernel: &str, precision: Element, thorough: bool)
     let mut verdict = Verdict::Agrees;
     for graph in graphs.iter().take(if thorough { graphs.len() } else { 1 }) {
         let inputs = check_inputs(graph);
-        let found = match session_by_kernel(gpu, graph, precision, kernel).and_then(|session| session.run(&inputs)) {
-            Err(RunError::Gpu(GpuError::Shader(error))) if gpu.has_embedded_shaders() => {
-                // Unless the device is at fault.
-                gpu.check()?;
-                return objection(format!("is refused ({error})"));
-            }
-            // A picture has no room either, and says so better.
-            Err(error) if error.is_for_want_of_room() => {
-                verdict = Verdict::NotCompared;
-                continue;
-            }
-            found => found?,
-        };
+        let found =
+            match TensorSession::by_kernel(gpu, graph, precision, kernel).and_then(|session| session.run(&inputs)) {
+                Err(RunError::Gpu(GpuError::Shader(error))) if gpu.has_embedded_shaders() => {
+                    // Unless the device is at fault.
+                    gpu.check()?;
+                    return objection(format!("is refused ({error})"));
+                }
+                // A picture has no room either, and says so better.
+                Err(error) if error.is_for_want_of_room() => {
+                    verdict = Verdict::NotCompared;
+                    continue;
+                }
+                found => found?,
+            };
         let exact: Vec<FeatureMap<f64>> = inputs.iter().map(FeatureMap::cast).collect();
         let truth = reference::execute(graph, &exact).unwrap_or_else(|error| unreachable!("its own inputs: {error}"));
         let (mut square, mut norm) = (0.0, 0.0);

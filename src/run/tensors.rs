@@ -47,6 +47,19 @@ impl TensorSession {
         Ok(Self { session: Session::new(Arc::clone(gpu), Arc::new(plan))? })
     }
 
+    /// As [`TensorSession::new`], by one kernel where it computes the graph.
+    ///
+    /// # Errors
+    /// As [`TensorSession::new`].
+    pub fn by_kernel(
+        gpu: &Arc<Gpu>,
+        graph: &Graph,
+        precision: Element,
+        kernel: &'static str,
+    ) -> Result<Self, RunError> {
+        Self::with_target(gpu, graph, precision, Target { prefer: Some(kernel), ..target(gpu, false) })
+    }
+
     /// The recorded plan.
     pub fn session(&self) -> &Session {
         &self.session
