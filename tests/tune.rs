@@ -6,12 +6,12 @@ mod on_device;
 
 use common::devices;
 use irnext::compile::{CHOICES, alone, assign_elements, candidates, check_key, key};
-use irnext::gpu::{Gpu, LearningLock, Preferences, adapters};
+use irnext::gpu::{Gpu, GpuError, LearningLock, Preferences, ShaderError, adapters};
 use irnext::graph::{Conv2d, Epilogue, Graph, NodeId, Op};
 use irnext::kernels::shaders;
 use irnext::model::random_model;
 use irnext::model::{Activation, Config, MeanKind};
-use irnext::run::{Learning, Verdict, target, tune, verdict};
+use irnext::run::{Learning, RunError, Verdict, target, tune, verdict};
 use irnext::tensor::{Element, Shape, Tensor};
 use std::sync::Arc;
 use std::time::Duration;
@@ -292,6 +292,41 @@ fn tuning_gets_by_on_little_memory_and_in_its_time() {
     let several = kinds.iter().filter(|kind| kind.candidates.len() > 1).count();
     assert!(!few.is_empty() && few.len() < several, "{few:?}");
     assert_eq!(all.len(), several, "{all:?}");
+}
+
+/// A refused kernel is the driver's doing and out of use from then on, but its writer's where it comes from a folder; want of
+/// room is nobody's.
+#[test]
+fn what_a_kernel_is_left_out_for_decides_what_becomes_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy("shaders/conv2d.wgsl", folder.path().join("conv2d.wgsl")).expect("copies");
+    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
+    let adapter = adapters().into_iter().nth(index).expect("is there");
+    let kernels = ["conv2d_tiled", "conv2d_shared", "two convolutions"];
+    let measured = |own: bool, failing: &str| {
+        let sources = if own { shaders().replaced_from(folder.path()) } else { Ok(shaders()) };
+        let gpu = Arc::new(Gpu::open(&adapter, sources.expect("reads")).expect("opens"));
+        let mut known = Preferences::default();
+        let mut learning = Learning { gpu: &gpu, precision: Element::F16, kept: false, known: &mut known };
+        let found = learning.measure_each(&kernels, |kernel| match kernel {
+            "conv2d_shared" => {
+                let (adapter, what, reason) = (String::new(), String::new(), String::new());
+                Err(RunError::Gpu(GpuError::Memory { adapter, what, reason }))
+            }
+            kernel if kernel == failing => {
+                let refused = ShaderError::Refused { variant: kernel.into(), reason: "no".into() };
+                Err(RunError::Gpu(refused.into()))
+            }
+            kernel => Ok(kernel),
+        });
+        let found = found.map(|found| found.into_iter().filter_map(|(_, found)| found.ok()).collect::<Vec<_>>());
+        (found.ok(), kernels.map(|kernel| known.demoted(&check_key(kernel, Element::F16))))
+    };
+    assert_eq!(measured(false, "conv2d_tiled"), (Some(vec!["two convolutions"]), [true, false, false]));
+    assert_eq!(measured(true, "conv2d_tiled"), (None, [false; 3]));
+    for own in [false, true] {
+        assert_eq!(measured(own, "two convolutions"), (Some(vec!["conv2d_tiled"]), [false; 3]));
+    }
 }
 
 /// What a kernel is timed on keeps the kind of its convolution, with fewer rows.

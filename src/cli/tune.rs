@@ -13,13 +13,13 @@ use crate::model::{Activation, MeanKind};
 use crate::profile::Roofline;
 use crate::reference;
 use crate::restore::{Executor, padded_size};
-use crate::run::{Kind, RunError, TensorSession, WARMING, check_inputs, kinds, least_time, sample, target};
+use crate::run::{Kind, Learning, TensorSession, WARMING, check_inputs, kinds, least_time, sample, target};
 use crate::tensor::{Element, FeatureMap};
 use crate::verify::Error;
 use clap::Args;
 use serde::Serialize;
+use std::fmt::Display;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -97,6 +97,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         measured => Some(measured?),
     };
+    // An interrupted run is not lost; whether it can be kept is said at the end.
+    let save = |known: &Preferences| {
+        let _ = gpu.preferences_file().filter(|_| all).map(|file| known.save(&file));
+    };
     let mut progress = Progress::new(kinds.len(), false);
     let mut rows = vec![];
     for kind in &mut kinds {
@@ -106,7 +110,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         let wanted = &arguments.kernels;
         kind.candidates.retain(|kernel| wanted.is_empty() || wanted.iter().any(|name| name == kernel));
-        let mut timed = time(gpu, &graph, precision, kind, roofline.as_ref(), budget)?;
+        // That a first run began is written by who holds the lock; this takes too long to have others wait for it.
+        let mut learning = Learning { gpu, precision, kept: false, known: &mut known };
+        let timed = time(&mut learning, &graph, kind, roofline.as_ref(), budget);
+        // Also what a failure has taught.
+        let mut timed = timed.inspect_err(|_| save(&known))?;
         // NaN is wrong too.
         let right = |row: &Row| row.rel_l2 <= precision.error_bound();
         for row in timed.iter().filter(|row| !right(row)) {
@@ -120,8 +128,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             known.fastest.insert(kind.key.clone(), row.kernel.into());
         }
         rows.extend(timed);
-        // An interrupted run is not lost; whether it can be kept is said at the end.
-        let _ = gpu.preferences_file().filter(|_| all).map(|file| known.save(&file));
+        save(&known);
         progress.finish("");
     }
     drop(progress);
@@ -138,13 +145,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// Every kernel of a kind that runs here: its least time on the network's map, its error on a smaller one.
 fn time(
-    gpu: &Arc<Gpu>,
+    learning: &mut Learning,
     graph: &Graph,
-    precision: Element,
     kind: &Kind,
     roofline: Option<&Roofline>,
     budget: Duration,
 ) -> Result<Vec<Row>, Failure> {
+    let Learning { gpu, precision, .. } = *learning;
+    let left_out = |kernel: &str, reason: &dyn Display| {
+        say!("irnext: {}: `{kernel}` is left out: {reason}", kind.key);
+    };
+    let mut kernels = kind.candidates.clone();
+    // It may have lost the device. Who edits a shader is shown all the same how wrong it is.
+    if gpu.has_embedded_shaders() {
+        kernels.retain(|kernel| !learning.is_out_of_use(kernel));
+        let out_of_use = kind.candidates.iter().filter(|kernel| !kernels.contains(kernel));
+        out_of_use.for_each(|kernel| left_out(kernel, &"it is out of use on this device"));
+    }
     // The reference takes minutes for a large map.
     let judged = sample(graph, precision, kind, JUDGED_PIXELS)?;
     let timed = sample(graph, precision, kind, usize::MAX)?;
@@ -153,21 +170,21 @@ fn time(
     let truth = reference::execute(&judged, &exact)?.swap_remove(0);
     let flops = 2 * timed.multiply_adds();
     let mut rows = vec![];
-    for &kernel in &kind.candidates {
-        let measured = || {
-            let result = TensorSession::by_kernel(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
-            let session = TensorSession::by_kernel(gpu, &timed, precision, kernel)?;
-            // Zeros would be multiplied faster than a picture.
-            session.run(&filling)?;
-            let least = least_time(&session, WARMING, budget)?.as_secs_f64();
-            Ok((result, least, session.session().plan().bytes_moved()))
-        };
-        let (result, seconds, bytes) = match measured() {
-            Err(error) if RunError::is_of_one_kernel(&error) => {
-                say!("irnext: {}: `{kernel}` is left out: {error}", kind.key);
+    let found = learning.measure_each(&kernels, |kernel| {
+        let result = TensorSession::by_kernel(gpu, &judged, precision, kernel)?.run(&inputs)?.swap_remove(0);
+        let session = TensorSession::by_kernel(gpu, &timed, precision, kernel)?;
+        // Zeros would be multiplied faster than a picture.
+        session.run(&filling)?;
+        let least = least_time(&session, WARMING, budget)?.as_secs_f64();
+        Ok((Error::between(&result.data, &truth.data).rel_l2, least, session.session().plan().bytes_moved()))
+    })?;
+    for (kernel, measured) in found {
+        let (rel_l2, seconds, bytes) = match measured {
+            Ok(measured) => measured,
+            Err(error) => {
+                left_out(kernel, &error);
                 continue;
             }
-            measured => measured?,
         };
         rows.push(Row {
             convolution: kind.key.clone(),
@@ -177,7 +194,7 @@ fn time(
             microseconds: seconds * 1e6,
             gflops: flops as f64 / seconds / 1e9,
             of_roofline: roofline.map(|roofline| roofline.least_us(flops, bytes) / (seconds * 1e6)),
-            rel_l2: Error::between(&result.data, &truth.data).rel_l2,
+            rel_l2,
             fastest: false,
         });
     }

@@ -28,9 +28,13 @@ impl Learning<'_> {
         self.known.demoted(&self.key(kernel))
     }
 
-    /// Puts a kernel out of use, unless nothing takes its place; and says so.
-    pub(super) fn put_out_of_use(&mut self, kernel: &str, objection: &str) -> String {
-        self.known.agrees.insert(self.key(kernel), false);
+    /// Notes whether a kernel computes what it should; one that doesn't is out of use, unless nothing takes its place.
+    pub(super) fn note(&mut self, kernel: &str, agrees: bool) {
+        self.known.agrees.insert(self.key(kernel), agrees);
+    }
+
+    /// What is said of a kernel that is put out of use.
+    pub(super) fn unused(&self, kernel: &str, objection: &str) -> String {
         let so = if is_plain(kernel) { "and nothing can take its place" } else { "so it is not used" };
         format!("{}: `{kernel}` in {} {objection}, {so}", self.gpu.name, self.precision)
     }

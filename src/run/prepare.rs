@@ -93,9 +93,7 @@ fn learn(learning: &mut Learning, graph: &Graph, budget: Option<Duration>) -> Re
         }
         for kernel in chosen {
             match learning.first_run(kernel, || verdict(gpu, kernel, precision, !gpu.software))? {
-                Verdict::Agrees => {
-                    learning.known.agrees.insert(learning.key(kernel), true);
-                }
+                Verdict::Agrees => learning.note(kernel, true),
                 Verdict::NotCompared => {
                     not_compared.insert(kernel);
                 }
@@ -103,7 +101,10 @@ fn learn(learning: &mut Learning, graph: &Graph, budget: Option<Duration>) -> Re
                     let reason = format!("its `{kernel}`, which takes the place of all others, {objection}");
                     return Err(GpuError::Unsound { adapter: gpu.name.clone(), reason }.into());
                 }
-                Verdict::Objection(objection) => warnings.push(learning.put_out_of_use(kernel, &objection)),
+                Verdict::Objection(objection) => {
+                    learning.note(kernel, false);
+                    warnings.push(learning.unused(kernel, &objection));
+                }
             }
         }
         learning.apply();
