@@ -35,7 +35,7 @@ impl Preferences {
         self.agrees.get(kernel) == Some(&false)
     }
 
-    /// What either knows; `other` where both do, but of `begun`, which is the file's.
+    /// What either knows: what `other` does where both do. `begun` stays as it is in `self`, the file's.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
         self.fastest.extend(other.fastest.clone());

@@ -26,11 +26,11 @@ pub struct Bands {
     plan: Arc<BandPlan>,
 }
 
-/// The maps that are there.
+/// The map of each node, from when it is made until it was last read.
 type Maps = Vec<Option<Spilled>>;
 
 impl Bands {
-    /// Nothing is allocated before it runs.
+    /// A plan in bands on a device. Nothing is allocated before it runs.
     pub fn new(gpu: Arc<Gpu>, plan: Arc<BandPlan>) -> Self {
         Self { gpu, plan }
     }
@@ -40,7 +40,7 @@ impl Bands {
         &self.plan
     }
 
-    /// One picture. `progress` is told the share that is done, 0 to 1.
+    /// Takes one picture through the plan. `progress` is told the share that is done, 0 to 1.
     ///
     /// # Errors
     /// When the device or the host has no room, or the device fails.

@@ -96,7 +96,8 @@ fn wide(from: usize) -> Result<Graph, GraphError> {
     Ok(graph)
 }
 
-/// A convolution of a size and stride over inputs of so many channels, or over a picture, to so many or a picture of them.
+/// A convolution of a kernel's size and a stride: of maps with `inputs` channels each to one of `channels`. `from` and `to`:
+/// whether the former, and the latter, are pictures.
 fn single_convolution(
     [kernel, stride]: [usize; 2],
     (inputs, from): (&[usize], bool),
@@ -125,7 +126,7 @@ fn noise(count: usize, seed: u64) -> impl Iterator<Item = f32> {
     (0..count).map(move |_| rng.f32() * 2.0 - 1.0)
 }
 
-/// What goes into a graph, the same each time, and the same in half precision.
+/// Inputs for a graph: they look random, are the same each time, and half precision holds them exactly.
 pub fn check_inputs(graph: &Graph) -> Vec<FeatureMap<f32>> {
     let shapes = graph.inputs().map(|id| graph.node(id).shape);
     let halves = |shape: Shape| noise(shape.values(), 2).map(|value| f16::from_f32(value).to_f32()).collect();

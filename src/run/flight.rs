@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 use wgpu::{BufferAsyncError, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
-/// Pictures on their way at once: what comes back of one is read while the next is computed.
+/// How many pictures are on their way at once: what comes back of one is read while the next is computed.
 const MOST: usize = 2;
 
 /// The buffers that results are brought back in: one, and a second if it is wanted and there is room.
@@ -70,13 +70,13 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Of so many submissions.
+    /// A mark for each of `count` submissions.
     pub fn new(gpu: &Gpu, count: usize) -> Result<Self, GpuError> {
         let number = gpu.allocate("mark", MARK, BufferUsages::COPY_SRC | BufferUsages::COPY_DST)?;
         Ok(Self { number, count, pictures: AtomicU64::new(1) })
     }
 
-    /// What they take.
+    /// Bytes that the marks of a picture take.
     pub fn bytes(&self) -> u64 {
         MARK * self.count as u64
     }
@@ -98,12 +98,12 @@ fn all_marked(marks: &[u8], number: u64) -> bool {
 pub struct Flight<'a> {
     session: &'a Session,
     staging: Option<Buffer>,
-    /// Where each output lies in it.
+    /// Where each output lies in the staging buffer.
     places: Vec<Range<usize>>,
-    /// Its number, and where its marks lie.
+    /// The picture's number, and where in the staging buffer its submissions write it.
     number: u64,
     marks: Range<usize>,
-    /// Submissions, and the operations that are done after each.
+    /// The picture's submissions, and how many operations are done after each.
     portions: Vec<(SubmissionIndex, u64)>,
     mapped: Receiver<Result<(), BufferAsyncError>>,
 }

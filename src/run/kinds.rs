@@ -10,18 +10,18 @@ use crate::kernels::Target;
 use crate::tensor::Element;
 use std::collections::BTreeMap;
 
-/// The convolutions, or residual blocks, of a graph that are one to the choice of kernels.
+/// Convolutions, or residual blocks, of a graph between which the choice of kernels makes no difference.
 #[derive(Clone, Debug)]
 pub struct Kind {
-    /// What they have in common.
+    /// What they have in common, and is known of them by: size, stride, channels, about how many pixels.
     pub key: String,
-    /// The first of them: a convolution, or both of a block.
+    /// The first of them: a convolution, or both convolutions of a block.
     pub nodes: Vec<NodeId>,
     /// How many there are.
     pub count: usize,
-    /// The kernels that compute them.
+    /// The kernels that can compute them.
     pub candidates: Vec<&'static str>,
-    /// The one that is taken.
+    /// The kernel that is taken, and why.
     pub choice: Choice,
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads what is known of a device and measures what is not: kernels that the plan would take are compared with the CPU
-/// reference, once; with a budget, kinds that were never timed are, as far as it reaches. Returns warnings.
+/// reference, once; kinds of convolutions that were never timed are timed, as far as a budget reaches. Returns warnings.
 ///
 /// # Errors
 /// When the device fails, or can't be relied on even by its plainest kernels.

@@ -56,7 +56,7 @@ impl RunError {
         plan || matches!(self, RunError::Gpu(GpuError::Memory { .. }))
     }
 
-    /// Whether other kernels may do where this is what becomes of one.
+    /// Whether it is one kernel's error: another that computes the same may do.
     pub fn is_of_one_kernel(&self) -> bool {
         self.is_for_want_of_room() || matches!(self, RunError::Gpu(GpuError::Shader(_)))
     }
@@ -207,7 +207,7 @@ impl Session {
         self.dispatches.iter().map(|step| step.flops).collect()
     }
 
-    /// Submits a portion, and has `end` record what follows it; and tells what it takes of operations.
+    /// Submits a portion of the dispatches, then what `end` records. Tells how many operations the portion takes.
     pub(super) fn submit_portion(
         &self,
         portion: &Range<usize>,
@@ -226,7 +226,7 @@ impl Session {
         timed(&self.gpu, &portions, &|index, pass| self.dispatches[index].record(pass))
     }
 
-    /// Runs one step alone `times` times and waits, for benchmarks: the result of any but the plan's order is void.
+    /// Runs one step alone `times` times and waits, for benchmarks: what the plan's outputs hold afterwards is void.
     ///
     /// # Errors
     /// When the device fails.
@@ -252,7 +252,8 @@ impl Session {
         })
     }
 
-    /// Submits steps, in one pass, and what `end` records: a pass of its own for each takes twice the time to record.
+    /// Submits steps, `times` times over, then what `end` records. All steps in one pass: a pass for each takes twice the time
+    /// to record.
     fn submit(&self, steps: &[Dispatch], times: usize, end: impl FnOnce(&mut CommandEncoder)) -> SubmissionIndex {
         let mut encoder = self.encoder();
         let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());

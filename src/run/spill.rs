@@ -14,7 +14,7 @@ pub(super) struct Spilled {
 }
 
 impl Spilled {
-    /// All zeros.
+    /// A map of zeros.
     ///
     /// # Errors
     /// When the host has no room for it.
@@ -40,7 +40,7 @@ impl Spilled {
         &self.bytes[rows.start * row..rows.end * row]
     }
 
-    /// All of it.
+    /// The bytes of all rows.
     pub fn all(&self) -> &[u8] {
         &self.bytes
     }
@@ -51,7 +51,7 @@ impl Spilled {
         self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Some of its channels.
+    /// Some of its channels, decoded.
     pub fn channels(&self, channels: Range<usize>) -> FeatureMap<f32> {
         let Shape { height, width, .. } = self.shape;
         let (size, stored) = (self.element.bytes() as usize, self.shape.stored_channels());
@@ -76,7 +76,7 @@ impl Spilled {
     }
 }
 
-/// Two bytes are half precision, four single.
+/// A stored value: two bytes are half precision, four single.
 fn decode(bytes: &[u8]) -> f32 {
     match *bytes {
         [a, b] => f16::from_le_bytes([a, b]).to_f32(),

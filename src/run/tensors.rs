@@ -13,7 +13,7 @@ pub struct TensorSession {
     session: Session,
 }
 
-/// What of a device decides geometry; `plain` keeps to the plain kernels.
+/// What a device has to do with which kernels are chosen, and how they are dispatched. `plain`: the plain kernels alone.
 pub fn target(gpu: &Gpu, plain: bool) -> Target {
     Target {
         software: gpu.software,
