@@ -20,9 +20,9 @@ pub enum Verdict {
     NotCompared,
 }
 
-/// Whether a kernel agrees with the CPU reference on a device, or the driver refuses it. `thorough`: on all of its
-/// [`check_graphs`], as is worth it on a GPU that may never have run the kernel; else on the first alone, which is enough on
-/// a software driver: those compile slowly, and tests run all graphs on them.
+/// Whether a kernel agrees with the CPU reference on a device, or the driver refuses it. `thorough`: on all graphs
+/// that are there to check it on, as is worth it on a GPU, which may never have run the kernel; else on the first alone,
+/// which is enough on a software driver: those compile slowly, and tests compare on all graphs there.
 ///
 /// # Errors
 /// When the device fails.

@@ -252,8 +252,8 @@ impl Session {
         })
     }
 
-    /// Submits steps, `times` times over, then what `end` records. All steps in one pass: a pass for each takes twice the time
-    /// to record.
+    /// Submits steps, `times` times over, then what `end` records. All steps in one pass: a pass for each takes twice the
+    /// time to record.
     fn submit(&self, steps: &[Dispatch], times: usize, end: impl FnOnce(&mut CommandEncoder)) -> SubmissionIndex {
         let mut encoder = self.encoder();
         let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());

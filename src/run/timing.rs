@@ -28,8 +28,8 @@ impl Interval {
 /// The most passes of one submission: a query set of two timestamps each.
 pub const MOST_PASSES: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
-/// Runs passes, from 0 to the last portion's end, and tells when each ran. A portion, of at most `MOST_PASSES`, is a submission.
-/// Where the device has no timestamps, each pass is submitted by itself and timed by the host's clock.
+/// Runs passes, from 0 to the last portion's end, and tells when each ran. A portion, of at most `MOST_PASSES`, is one
+/// submission. Where the device has no timestamps, each pass is submitted by itself and timed by the host's clock.
 ///
 /// # Errors
 /// When the device fails.
