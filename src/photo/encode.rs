@@ -114,8 +114,8 @@ impl Photo {
         let converted = space.and_then(|space| space.to_srgb(&self.pixels.to_sixteen())).map(Pixels::Sixteen);
         let pixels = match (converted, &self.pixels) {
             (Some(pixels), own) if format.keeps_sixteen_bits() => Some(pixels.in_depth_of(own)),
-            (Some(pixels), _) => Some(pixels.to_eight()),
-            (None, own @ Pixels::Sixteen(_)) if !format.keeps_sixteen_bits() => Some(own.to_eight()),
+            (Some(pixels), _) => Some(Pixels::Eight(pixels.to_eight())),
+            (None, own @ Pixels::Sixteen(_)) if !format.keeps_sixteen_bits() => Some(Pixels::Eight(own.to_eight())),
             (None, _) => None,
         };
         if pixels.is_none() && layout == self.layout {
@@ -184,7 +184,7 @@ fn insert(jpeg: &mut Vec<u8>, segments: Vec<u8>) {
 }
 
 fn avif(photo: &Photo, quality: u8) -> Result<Vec<u8>, ravif::Error> {
-    let Pixels::Eight(pixels) = photo.pixels.to_eight() else { unreachable!("rounded") };
+    let pixels = photo.pixels.to_eight();
     let pixels: Vec<ravif::RGBA8> = pixels.into_iter().map(|[r, g, b, a]| ravif::RGBA8 { r, g, b, a }).collect();
     let quality = f32::from(quality.clamp(1, 100));
     let mut encoder = ravif::Encoder::new().with_quality(quality).with_alpha_quality(100.0).with_speed(AVIF_SPEED);

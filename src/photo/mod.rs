@@ -98,7 +98,15 @@ impl Pixels {
         }
     }
 
-    /// The same in 16 bits.
+    /// The pixels in 8 bits, rounded to the nearest.
+    pub fn to_eight(&self) -> Vec<[u8; 4]> {
+        match self {
+            Pixels::Eight(pixels) => pixels.clone(),
+            Pixels::Sixteen(pixels) => pixels.iter().map(|pixel| pixel.map(round_to_eight)).collect(),
+        }
+    }
+
+    /// The pixels in 16 bits.
     pub fn to_sixteen(&self) -> Vec<[u16; 4]> {
         match self {
             Pixels::Eight(pixels) => pixels.iter().map(|pixel| pixel.map(|sample| u16::from(sample) * 257)).collect(),
@@ -109,17 +117,9 @@ impl Pixels {
     /// Rounded to 8 bits, to the nearest, if the others have 8.
     pub fn in_depth_of(self, others: &Pixels) -> Self {
         match (&self, others) {
-            (Pixels::Sixteen(_), Pixels::Eight(_)) => self.to_eight(),
+            (Pixels::Sixteen(_), Pixels::Eight(_)) => Pixels::Eight(self.to_eight()),
             _ => self,
         }
-    }
-
-    /// Rounded to 8 bits, to the nearest.
-    pub fn to_eight(&self) -> Self {
-        Pixels::Eight(match self {
-            Pixels::Eight(pixels) => pixels.clone(),
-            Pixels::Sixteen(pixels) => pixels.iter().map(|pixel| pixel.map(round_to_eight)).collect(),
-        })
     }
 
     /// Whether any pixel is fully transparent.
