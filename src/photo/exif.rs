@@ -1,6 +1,7 @@
 //! The EXIF block: a small TIFF structure whose orientation has to be applied once and then forgotten. A TIFF file has
 //! the same entries among its own, so there they are picked out, and put back.
 
+use super::tiff::Tiff;
 use image::metadata::Orientation;
 use std::io::Cursor;
 use tiff::encoder::{DirectoryEncoder, TiffEncoder, TiffKindStandard};
@@ -13,8 +14,7 @@ pub(super) fn settle(mut exif: Vec<u8>) -> Option<(Option<Orientation>, Vec<u8>)
     if exif.starts_with(b"Exif\0\0") {
         exif.drain(..6);
     }
-    let reader = Reader::new(&exif)?;
-    let link = reader.link_to_second();
+    let link = link_to_second(&structure(&exif)?);
     // First the orientation: a link into the middle of the entries, in a damaged block, must not change it.
     let orientation = Orientation::remove_from_exif_chunk(&mut exif);
     if let Some(link) = link {
@@ -43,14 +43,12 @@ pub(super) fn of_tiff(bytes: &[u8]) -> Option<Vec<u8>> {
 /// interoperability rule R03; some write a colour space of 2 instead.
 pub(super) fn is_adobe_rgb(block: &[u8]) -> bool {
     let marked = || {
-        let reader = Reader::new(block)?;
-        let entries = |of: &[Entry], link: u16| Some(reader.entries(reader.value(of, link)?));
-        let main = reader.entries(reader.number(4, 4)?);
-        let exif = entries(&main, EXIF)?;
-        match reader.value(&exif, COLOUR_SPACE)? {
+        let tiff = structure(block)?;
+        let exif = entries(&tiff, number_of(&entries(&tiff, tiff.directory()?), EXIF)?);
+        match number_of(&exif, COLOUR_SPACE)? {
             2 => Some(true),
             0xffff => {
-                let rules = entries(&exif, INTEROPERABILITY)?;
+                let rules = entries(&tiff, number_of(&exif, INTEROPERABILITY)?);
                 Some(rules.iter().any(|entry| entry.tag == 1 && entry.bytes.starts_with(b"R03")))
             }
             _ => None,
@@ -88,10 +86,9 @@ struct Entry {
 impl Directories {
     /// Reads a block or a TIFF file. None if it is neither; what is damaged in it is left out.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let reader = Reader::new(bytes)?;
-        let first = reader.number(4, 4)?;
-        let main = reader.entries(first);
-        let below = |tag: u16| Some(reader.entries(reader.value(&main, tag)?));
+        let tiff = structure(bytes)?;
+        let main = entries(&tiff, tiff.directory()?);
+        let below = |tag: u16| Some(entries(&tiff, number_of(&main, tag)?));
         let (mut exif, gps) = (below(EXIF).unwrap_or_default(), below(GPS).unwrap_or_default());
         exif.retain(|entry| entry.tag != INTEROPERABILITY);
         let main = main.into_iter().filter(|entry| OF_THE_PHOTOGRAPH.contains(&entry.tag)).collect();
@@ -142,66 +139,48 @@ fn write<W: std::io::Write + std::io::Seek>(
     Ok(())
 }
 
-/// A TIFF structure in either byte order.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    big_endian: bool,
+/// The structure of a block or a TIFF file. None for anything else, BigTIFF included, in which no EXIF is looked for.
+fn structure(bytes: &[u8]) -> Option<Tiff<'_>> {
+    Tiff::of(bytes).filter(|_| bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*"))
 }
 
-impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8]) -> Option<Self> {
-        match bytes.first_chunk::<4>()? {
-            b"II*\0" => Some(Self { bytes, big_endian: false }),
-            b"MM\0*" => Some(Self { bytes, big_endian: true }),
-            _ => None,
-        }
-    }
+/// Where the link from the first directory to the second, the thumbnail's, stands.
+fn link_to_second(tiff: &Tiff) -> Option<usize> {
+    let directory = tiff.directory()?;
+    let link = directory.checked_add(2 + 12 * tiff.place(directory, 2)?)?;
+    (directory >= 8 && link.checked_add(4)? <= tiff.bytes.len()).then_some(link)
+}
 
-    fn number(&self, at: usize, length: usize) -> Option<usize> {
-        let field = self.bytes.get(at..at.checked_add(length)?)?;
-        let add = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
-        Some(if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) })
-    }
+/// The entries of the directory at `at` that can be read, each of a number once, as writers demand.
+fn entries(tiff: &Tiff, at: usize) -> Vec<Entry> {
+    let count = tiff.place(at, 2).unwrap_or(0);
+    let mut entries: Vec<Entry> =
+        (0..count).map_while(|index| at.checked_add(2 + 12 * index)).filter_map(|at| entry(tiff, at)).collect();
+    entries.sort_by_key(|entry| entry.tag);
+    entries.dedup_by_key(|entry| entry.tag);
+    entries
+}
 
-    /// An entry's number, of two bytes or four.
-    fn value(&self, entries: &[Entry], tag: u16) -> Option<usize> {
-        let entry = entries.iter().find(|entry| entry.tag == tag)?;
-        match entry.bytes[..] {
-            [a, b] => Some(usize::from(u16::from_ne_bytes([a, b]))),
-            [a, b, c, d] => Some(u32::from_ne_bytes([a, b, c, d]) as usize),
-            _ => None,
-        }
+fn entry(tiff: &Tiff, at: usize) -> Option<Entry> {
+    let tag = tiff.number(at, 2)? as u16;
+    let kind = Type::from_u16(tiff.number(at + 2, 2)? as u16)?;
+    let size = bytes_of(kind)?;
+    let mut bytes = tiff.content(at, size)?.to_vec();
+    if tiff.big_endian != cfg!(target_endian = "big") {
+        // A fraction is two numbers.
+        let number = if matches!(kind, Type::RATIONAL | Type::SRATIONAL) { 4 } else { size };
+        bytes.chunks_exact_mut(number).for_each(<[u8]>::reverse);
     }
+    Some(Entry { tag, kind, bytes })
+}
 
-    /// Where the link from the first directory to the second, the thumbnail's, stands.
-    fn link_to_second(&self) -> Option<usize> {
-        let directory = self.number(4, 4)?;
-        let link = directory.checked_add(2 + 12 * self.number(directory, 2)?)?;
-        (directory >= 8 && link.checked_add(4)? <= self.bytes.len()).then_some(link)
-    }
-
-    /// The entries of the directory at `at` that can be read, each of a number once, as writers demand.
-    fn entries(&self, at: usize) -> Vec<Entry> {
-        let count = self.number(at, 2).unwrap_or(0);
-        let mut entries: Vec<Entry> =
-            (0..count).map_while(|index| at.checked_add(2 + 12 * index)).filter_map(|at| self.entry(at)).collect();
-        entries.sort_by_key(|entry| entry.tag);
-        entries.dedup_by_key(|entry| entry.tag);
-        entries
-    }
-
-    fn entry(&self, at: usize) -> Option<Entry> {
-        let tag = self.number(at, 2)? as u16;
-        let kind = Type::from_u16(self.number(at + 2, 2)? as u16)?;
-        let length = bytes_of(kind)?.checked_mul(self.number(at + 4, 4)?)?;
-        let from = if length <= 4 { at + 8 } else { self.number(at + 8, 4)? };
-        let mut bytes = self.bytes.get(from..from.checked_add(length)?)?.to_vec();
-        if self.big_endian != cfg!(target_endian = "big") {
-            // A fraction is two numbers.
-            let number = if matches!(kind, Type::RATIONAL | Type::SRATIONAL) { 4 } else { bytes_of(kind)? };
-            bytes.chunks_exact_mut(number).for_each(<[u8]>::reverse);
-        }
-        Some(Entry { tag, kind, bytes })
+/// The number in the entry `tag` if it is there and of two bytes or four.
+fn number_of(entries: &[Entry], tag: u16) -> Option<usize> {
+    let entry = entries.iter().find(|entry| entry.tag == tag)?;
+    match entry.bytes[..] {
+        [a, b] => Some(usize::from(u16::from_ne_bytes([a, b]))),
+        [a, b, c, d] => Some(u32::from_ne_bytes([a, b, c, d]) as usize),
+        _ => None,
     }
 }
 

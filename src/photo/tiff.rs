@@ -1,5 +1,6 @@
-//! A look at a TIFF's first directory, for what the decoder does not tell: camera raws wear TIFF's clothes and show a
-//! thumbnail first, pages after the first would be dropped in silence, and so would what alpha means.
+//! The TIFF structure, of files and of blocks within other files, and what it says that decoders do not tell: camera raws
+//! wear TIFF's clothes and show a thumbnail first, pages after the first would be dropped in silence, and so would what
+//! alpha means.
 
 /// What the first directory says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,9 +29,9 @@ pub(super) fn first_page(bytes: &[u8]) -> Option<FirstPage> {
     const ASSOCIATED_ALPHA: u64 = 1;
     let tiff = Tiff::of(bytes)?;
     let mut page = FirstPage { thumbnail: bytes.get(8..10) == Some(b"CR"), ..FirstPage::default() };
-    let directory = usize::try_from(tiff.number(tiff.start, tiff.offset)?).ok()?;
+    let directory = tiff.directory()?;
     let first = directory.checked_add(tiff.count)?;
-    let length = usize::try_from(tiff.number(directory, tiff.count)?).ok()?.checked_mul(tiff.entry)?;
+    let length = tiff.place(directory, tiff.count)?.checked_mul(tiff.entry)?;
     let end = first.checked_add(length)?;
     let (mut compression, mut places, mut sizes) = (0, None, None);
     for at in (first..end).step_by(tiff.entry) {
@@ -53,10 +54,10 @@ pub(super) fn first_page(bytes: &[u8]) -> Option<FirstPage> {
     Some(page)
 }
 
-/// A file's bytes, and how it counts. BigTIFF has the same parts as TIFF with wider fields.
-struct Tiff<'a> {
-    bytes: &'a [u8],
-    big_endian: bool,
+/// A structure's bytes, and how it counts. BigTIFF has the same parts as TIFF with wider fields.
+pub(super) struct Tiff<'a> {
+    pub bytes: &'a [u8],
+    pub big_endian: bool,
     /// Where it says where the first directory is.
     start: usize,
     /// Bytes of a place in the file.
@@ -68,7 +69,8 @@ struct Tiff<'a> {
 }
 
 impl<'a> Tiff<'a> {
-    fn of(bytes: &'a [u8]) -> Option<Self> {
+    /// Reads the header; None if there is none.
+    pub fn of(bytes: &'a [u8]) -> Option<Self> {
         let small = Self { bytes, big_endian: bytes.starts_with(b"MM"), start: 4, offset: 4, count: 2, entry: 12 };
         match small.number(2, 2)? {
             42 => Some(small),
@@ -77,13 +79,27 @@ impl<'a> Tiff<'a> {
         }
     }
 
-    fn number(&self, at: usize, length: usize) -> Option<u64> {
-        let field = self.bytes.get(at..at.checked_add(length)?)?;
-        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        Some(if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) })
+    /// The number at `at`, of `length` bytes, 8 at most. None behind the end.
+    pub fn number(&self, at: usize, length: usize) -> Option<u64> {
+        self.bytes.get(at..at.checked_add(length)?).map(|field| self.number_in(field))
     }
 
-    /// The whole numbers of the entry at `at`: in it if they fit, else where it says.
+    fn number_in(&self, field: &[u8]) -> u64 {
+        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) }
+    }
+
+    /// As [`Tiff::number`], of one that is a place or a count.
+    pub fn place(&self, at: usize, length: usize) -> Option<usize> {
+        usize::try_from(self.number(at, length)?).ok()
+    }
+
+    /// Where the first directory is said to be.
+    pub fn directory(&self) -> Option<usize> {
+        self.place(self.start, self.offset)
+    }
+
+    /// The whole numbers of the entry at `at`. None if it has others, or lies behind the end.
     fn values(&self, at: usize) -> Option<impl Iterator<Item = u64>> {
         let size = match self.number(at + 2, 2)? {
             3 => 2,
@@ -91,19 +107,16 @@ impl<'a> Tiff<'a> {
             16 | 18 => 8,
             _ => return None,
         };
-        let (begin, count) = self.content(at, size)?;
-        Some((0..count).map_while(move |index| self.number(begin + index * size, size)))
+        Some(self.content(at, size)?.chunks_exact(size).map(|field| self.number_in(field)))
     }
 
-    /// Where the values of an entry are, of `size` bytes each, and how many.
-    fn content(&self, at: usize, size: usize) -> Option<(usize, usize)> {
-        let count = usize::try_from(self.number(at + 4, self.offset)?).ok()?;
-        let length = count.checked_mul(size)?;
+    /// The bytes of the values of the entry at `at`, `size` bytes each: in it if they fit, else where it says. None if they
+    /// lie behind the end.
+    pub fn content(&self, at: usize, size: usize) -> Option<&'a [u8]> {
+        let length = self.place(at + 4, self.offset)?.checked_mul(size)?;
         let field = at + self.entry - self.offset;
-        let begin =
-            if length <= self.offset { field } else { usize::try_from(self.number(field, self.offset)?).ok()? };
-        self.bytes.get(begin..begin.checked_add(length)?)?;
-        Some((begin, count))
+        let begin = if length <= self.offset { field } else { self.place(field, self.offset)? };
+        self.bytes.get(begin..begin.checked_add(length)?)
     }
 }
 
@@ -114,13 +127,13 @@ pub(super) fn lists_further_pictures(bytes: &[u8]) -> Option<bool> {
     const ENTRY: usize = 16;
     const THUMBNAILS: [u64; 2] = [0x01_0001, 0x01_0002];
     let tiff = Tiff::of(bytes)?;
-    let directory = usize::try_from(tiff.number(tiff.start, tiff.offset)?).ok()?;
-    let count = usize::try_from(tiff.number(directory, tiff.count)?).ok()?.min(64);
+    let directory = tiff.directory()?;
+    let count = tiff.place(directory, tiff.count)?.min(64);
     let entries = (0..count).map(|index| directory + tiff.count + index * tiff.entry);
     let list = entries.into_iter().find(|&at| tiff.number(at, 2) == Some(ENTRIES))?;
-    let (begin, length) = tiff.content(list, 1)?;
-    let kinds = (1..length / ENTRY).map(|index| tiff.number(begin + index * ENTRY, 4).map(|kind| kind & 0xff_ffff));
-    Some(kinds.flatten().any(|kind| !THUMBNAILS.contains(&kind)))
+    let (pictures, _) = tiff.content(list, 1)?.as_chunks::<ENTRY>();
+    let mut kinds = pictures.iter().skip(1).map(|picture| tiff.number_in(&picture[..4]) & 0xff_ffff);
+    Some(kinds.any(|kind| !THUMBNAILS.contains(&kind)))
 }
 
 #[cfg(test)]
