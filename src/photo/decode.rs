@@ -64,7 +64,7 @@ impl Photo {
             Format::Tiff => exif::of_tiff(bytes),
             _ => decoder.exif_metadata().map_err(failed)?,
         };
-        let block = block.or_else(|| Some(bytes[whole.late_exif.clone()?].to_vec()));
+        let block = block.or_else(|| whole.late_exif.map(<[u8]>::to_vec));
         let (mut orientation, exif) = match block {
             None => (None, None),
             Some(block) => match exif::settle(block) {

@@ -15,6 +15,7 @@
 //! ```
 
 mod bmp;
+mod chunks;
 mod colour;
 mod decode;
 mod dynamic;

@@ -1,6 +1,6 @@
 //! What PNG and JPEG files say of their picture outside of EXIF and XMP: the size it is to be printed at, and texts.
 
-use super::Format;
+use super::{Format, chunks::png_chunks};
 use image::codecs::jpeg::{PixelDensity, PixelDensityUnit};
 use image::metadata::Orientation;
 use std::io::Cursor;
@@ -169,17 +169,8 @@ impl Resolution {
 fn png(bytes: &[u8]) -> Found {
     const HEADER: usize = 8 + 25;
     let mut before = bytes[..bytes.len().min(HEADER)].to_vec();
-    let mut rest = &bytes[before.len()..];
-    while let Some(length) = rest.first_chunk().map(|length| u32::from_be_bytes(*length) as usize) {
-        let Some((chunk, next)) = length.checked_add(12).and_then(|length| rest.split_at_checked(length)) else {
-            break;
-        };
-        match &chunk[4..8] {
-            b"IEND" => break, // what follows is of no concern
-            b"pHYs" | b"tEXt" | b"zTXt" | b"iTXt" => before.extend(chunk),
-            _ => (),
-        }
-        rest = next;
+    for chunk in png_chunks(bytes).filter(|chunk| matches!(chunk.kind, b"pHYs" | b"tEXt" | b"zTXt" | b"iTXt")) {
+        before.extend(chunk.bytes);
     }
     before.extend(b"\0\0\0\0IDAT");
     let mut decoder = png::Decoder::new(Cursor::new(before));
@@ -224,6 +215,7 @@ fn jpeg(bytes: &[u8]) -> Found {
     const APP0: u8 = 0xe0;
     const COM: u8 = 0xfe;
     let (mut notes, mut lost) = (Notes::default(), false);
+    // Not as `whole` walks, which takes a damaged marker and its content for stray bytes: its length may still be right.
     let mut rest = bytes.get(2..).unwrap_or_default();
     loop {
         match *rest {

@@ -1,12 +1,11 @@
 //! Whether a file is all there. Decoders for the web show what they have of a broken file, the rest grey; a restored
 //! half-grey picture is worse than an error, so the containers are walked to their end marks first.
 
-use super::{Format, PhotoError, Warning, tiff};
-use std::ops::Range;
+use super::{Format, PhotoError, Warning, chunks::png_chunks, tiff};
 
 /// What the walk through a whole file saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Whole {
+pub(super) struct Whole<'a> {
     /// A JPEG with bytes between its segments, which a strict decoder refuses.
     pub stray_bytes: bool,
     /// A JPEG whose picture is sequential, as cameras write it: where its last scan ends.
@@ -18,7 +17,7 @@ pub(super) struct Whole {
     /// How colours are coded, which counts where no profile says it.
     pub coding: Vec<Warning>,
     /// A PNG's EXIF block where its decoder doesn't look, behind the picture.
-    pub late_exif: Option<Range<usize>>,
+    pub late_exif: Option<&'a [u8]>,
     /// What is not kept.
     pub warnings: Vec<Warning>,
 }
@@ -29,7 +28,7 @@ pub(super) struct Whole {
 ///
 /// [`PhotoError::Truncated`] if there is none, or if a JPEG lacks a component. BMP and TIFF have none: their decoders
 /// find out by themselves.
-pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole, PhotoError> {
+pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole<'_>, PhotoError> {
     let (whole, missing) = match format {
         Format::Jpeg => (jpeg(bytes), "its end marker, or one of its components"),
         Format::Png => (png(bytes), "its IEND chunk"),
@@ -41,7 +40,7 @@ pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole, PhotoError> {
 
 /// From segment to segment up to EOI; None if the bytes run out, or a component is nowhere. What follows EOI (more
 /// pictures, a trailer of the camera's) is of no concern.
-fn jpeg(bytes: &[u8]) -> Option<Whole> {
+fn jpeg(bytes: &[u8]) -> Option<Whole<'_>> {
     const SOI: u8 = 0xd8;
     const EOI: u8 = 0xd9;
     const SOS: u8 = 0xda;
@@ -167,18 +166,12 @@ impl Refinement {
 }
 
 /// From chunk to chunk up to IEND with its check sum.
-fn png(bytes: &[u8]) -> Option<Whole> {
-    let mut at = 8;
+fn png(bytes: &[u8]) -> Option<Whole<'_>> {
     let mut whole = Whole::default();
-    let (mut settled, mut gamma, mut primaries, mut behind) = (false, None, false, false);
-    loop {
-        let rest = bytes.get(at..)?;
-        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
-        let data = at + 8..at.checked_add(8)?.checked_add(length)?;
-        let (kind, content) = (rest.get(4..8)?, bytes.get(data.clone())?);
-        at = data.end.checked_add(4)?;
-        bytes.get(..at)?;
-        match (kind, content) {
+    let (mut settled, mut gamma, mut primaries) = (false, None, false);
+    let (mut behind, mut ended) = (false, false);
+    for chunk in png_chunks(bytes) {
+        match (chunk.kind, chunk.content) {
             (b"IDAT", _) => behind = true,
             (b"sRGB", _) => settled = true,
             (b"iCCP", _) => whole.profile = true,
@@ -186,8 +179,8 @@ fn png(bytes: &[u8]) -> Option<Whole> {
             (b"cHRM", content) => primaries = !is_srgb(content),
             // BT.709's primaries (1) and sRGB's curve (13), or none named (2).
             (b"cICP", content) if !matches!(content, [1 | 2, 13 | 2, ..]) => whole.warnings.push(Warning::CodePoints),
-            (b"eXIf", _) if behind => whole.late_exif = Some(data),
-            (b"IEND", _) => break,
+            (b"eXIf", content) if behind => whole.late_exif = Some(content),
+            (b"IEND", _) => ended = true,
             _ => (),
         }
     }
@@ -197,7 +190,7 @@ fn png(bytes: &[u8]) -> Option<Whole> {
         whole.coding.extend(gamma.map(|gamma| Warning::Gamma(format!("{gamma:.3}"))));
         whole.coding.extend(primaries.then_some(Warning::Primaries));
     }
-    Some(whole)
+    ended.then_some(whole)
 }
 
 /// Whether a cHRM chunk has the white point and primaries of sRGB, about.
@@ -208,7 +201,7 @@ fn is_srgb(content: &[u8]) -> bool {
 }
 
 /// The RIFF header's length against the file's.
-fn webp(bytes: &[u8]) -> Option<Whole> {
+fn webp(bytes: &[u8]) -> Option<Whole<'_>> {
     let length = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?) as usize;
     bytes.get(8..length.checked_add(8)?)?;
     Some(Whole::default())
