@@ -1,7 +1,7 @@
 //! From a photo to the bytes of a file.
 
 use super::colour::{self, Meaning};
-use super::format::JPEG_XMP;
+use super::format::{JPEG_XMP, PNG_XMP};
 use super::{Format, Layout, Photo, PhotoError, Pixels, Resolution, Warning, exif};
 use image::codecs::{bmp::BmpEncoder, jpeg::JpegEncoder};
 use image::{DynamicImage, ImageEncoder, ImageError};
@@ -134,7 +134,7 @@ fn write_png(photo: &Photo, picture: &DynamicImage, file: &mut Cursor<Vec<u8>>) 
     photo.notes.write_png(&mut info);
     // A packet that is not UTF-8 is none.
     if let Some(text) = photo.xmp.as_deref().and_then(|xmp| std::str::from_utf8(xmp).ok()) {
-        info.utf8_text.push(png::text_metadata::ITXtChunk::new("XML:com.adobe.xmp", text));
+        info.utf8_text.push(png::text_metadata::ITXtChunk::new(PNG_XMP, text));
     }
     let mut encoder = png::Encoder::with_info(file, info)?;
     encoder.set_color(match (photo.layout.has_colour(), photo.layout.has_alpha()) {

@@ -6,6 +6,8 @@ use std::path::Path;
 
 /// What opens the JPEG segment of an XMP packet.
 pub(super) const JPEG_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+/// The keyword of the PNG text that is an XMP packet.
+pub(super) const PNG_XMP: &str = "XML:com.adobe.xmp";
 
 /// A file format. All are written, all but AVIF are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! What PNG and JPEG files say of their picture outside of EXIF and XMP: the size it is to be printed at, and texts.
 
-use super::{Format, chunks::png_chunks};
+use super::{Format, chunks::png_chunks, format::PNG_XMP};
 use image::codecs::jpeg::{PixelDensity, PixelDensityUnit};
 use image::metadata::Orientation;
 use std::io::Cursor;
@@ -9,9 +9,8 @@ use std::io::Cursor;
 const MOST_TEXT: usize = 1 << 20;
 const MOST_TEXTS: usize = 1 << 10;
 /// What other programs hide in texts, of the file as it was: profiles, EXIF with its orientation, thumbnails.
-const HIDDEN: [&str; 3] = ["Raw profile type", "Thumb::", XMP];
-/// The keyword of an XMP packet, and what it may take, unpacked, in bytes.
-const XMP: &str = "XML:com.adobe.xmp";
+const HIDDEN: [&str; 3] = ["Raw profile type", "Thumb::", PNG_XMP];
+/// What an XMP packet may take, unpacked, in bytes.
 const MOST_XMP: usize = 16 << 20;
 /// The keyword of a text that has none: JPEG's comments.
 const COMMENT: &str = "Comment";
@@ -198,7 +197,7 @@ fn png(bytes: &[u8]) -> Found {
             let mut text = || own.decompress_text_with_limit(room).and_then(|()| own.get_text()).ok();
             is_hidden(&chunk.keyword) || notes.add(&chunk.keyword, text())
         });
-    let packet = info.utf8_text.iter().find(|chunk| chunk.keyword == XMP).and_then(|chunk| {
+    let packet = info.utf8_text.iter().find(|chunk| chunk.keyword == PNG_XMP).and_then(|chunk| {
         let mut own = chunk.clone();
         own.decompress_text_with_limit(MOST_XMP).and_then(|()| own.get_text()).ok()
     });
