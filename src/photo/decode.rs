@@ -60,35 +60,8 @@ impl Photo {
             warnings.extend(whole.profile.then_some(Warning::ProfileDropped));
             warnings.append(&mut whole.coding);
         }
-        let block = match format {
-            Format::Tiff => exif::of_tiff(bytes),
-            _ => decoder.exif_metadata().map_err(failed)?,
-        };
-        let block = block.or_else(|| whole.late_exif.map(<[u8]>::to_vec));
-        let (mut orientation, exif) = match block {
-            None => (None, None),
-            Some(block) => match exif::settle(block) {
-                Some((orientation, block)) => (orientation, Some(block)),
-                None => {
-                    warnings.push(Warning::ExifDropped);
-                    (None, None)
-                }
-            },
-        };
-        if format == Format::Tiff {
-            orientation = Some(decoder.orientation().map_err(failed)?);
-        }
-        let Found { notes, lost, xmp: late_xmp } = Notes::of(format, bytes);
-        if lost {
-            warnings.push(Warning::TextDropped);
-        }
-        let mut xmp = decoder.xmp_metadata().map_err(failed)?.or(late_xmp);
-        if let Some(packet) = &mut xmp {
-            let found = xmp::settle(packet);
-            // EXIF's word comes first, as it does for viewers.
-            orientation = orientation.or(found);
-        }
-        let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+        let Metadata { orientation, exif, xmp, notes } =
+            metadata(format, bytes, &mut *decoder, whole.late_exif, &mut warnings).map_err(failed)?;
 
         let mut picture = if format == Format::Jpeg {
             jpeg(bytes, &whole, &*decoder)?
@@ -106,23 +79,80 @@ impl Photo {
         }
         picture.apply_orientation(orientation);
 
-        let notes = notes.turned(orientation);
-        let mut photo = Photo { format: Some(format), exif, xmp, warnings, notes, ..Photo::from(picture) };
-        if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
-            if !icc::fits(&profile, photo.layout) {
-                photo.warnings.push(Warning::ProfileDropped);
-            } else {
-                if matches!(colour::meaning(&profile, photo.layout), Meaning::Unusable) {
-                    photo.warnings.push(Warning::UnusableProfile);
-                }
-                photo.icc = Some(profile);
-            }
-        } else if photo.layout.has_colour() && photo.exif.as_deref().is_some_and(exif::is_adobe_rgb) {
-            photo.icc = colour::adobe_rgb();
-            photo.warnings.push(Warning::AdobeRgb);
-        }
-        Ok(photo)
+        let photo = Photo { format: Some(format), exif, xmp, warnings, notes, ..Photo::from(picture) };
+        Ok(photo.with_profile(profile))
     }
+
+    /// The photo with its file's profile, unless that is for other samples. Where there is none, EXIF may name one.
+    fn with_profile(mut self, profile: Option<Vec<u8>>) -> Self {
+        if let Some(profile) = profile.filter(|profile| !profile.is_empty()) {
+            if !icc::fits(&profile, self.layout) {
+                self.warnings.push(Warning::ProfileDropped);
+            } else {
+                if matches!(colour::meaning(&profile, self.layout), Meaning::Unusable) {
+                    self.warnings.push(Warning::UnusableProfile);
+                }
+                self.icc = Some(profile);
+            }
+        } else if self.layout.has_colour() && self.exif.as_deref().is_some_and(exif::is_adobe_rgb) {
+            self.icc = colour::adobe_rgb();
+            self.warnings.push(Warning::AdobeRgb);
+        }
+        self
+    }
+}
+
+/// What a file says of its picture besides how its samples are stored.
+struct Metadata {
+    /// How the pixels are to be turned.
+    orientation: Orientation,
+    /// The EXIF block, upright.
+    exif: Option<Vec<u8>>,
+    /// The XMP packet, upright.
+    xmp: Option<Vec<u8>>,
+    /// Resolution and texts, of the upright picture.
+    notes: Notes,
+}
+
+/// Reads the metadata, `late_exif` being a block that the decoder doesn't find. What is damaged there is left out, with a
+/// warning.
+fn metadata(
+    format: Format,
+    bytes: &[u8],
+    decoder: &mut dyn ImageDecoder,
+    late_exif: Option<&[u8]>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Metadata, ImageError> {
+    let block = match format {
+        Format::Tiff => exif::of_tiff(bytes),
+        _ => decoder.exif_metadata()?,
+    };
+    let block = block.or_else(|| late_exif.map(<[u8]>::to_vec));
+    let (mut orientation, exif) = match block {
+        None => (None, None),
+        Some(block) => match exif::settle(block) {
+            Some((orientation, block)) => (orientation, Some(block)),
+            None => {
+                warnings.push(Warning::ExifDropped);
+                (None, None)
+            }
+        },
+    };
+    if format == Format::Tiff {
+        orientation = Some(decoder.orientation()?);
+    }
+    let Found { notes, lost, xmp: late_xmp } = Notes::of(format, bytes);
+    if lost {
+        warnings.push(Warning::TextDropped);
+    }
+    let mut xmp = decoder.xmp_metadata()?.or(late_xmp);
+    if let Some(packet) = &mut xmp {
+        let found = xmp::settle(packet);
+        // EXIF's word comes first, as it does for viewers.
+        orientation = orientation.or(found);
+    }
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    Ok(Metadata { orientation, exif, xmp, notes: notes.turned(orientation) })
 }
 
 /// Why a header was refused: by the decoder, or by a rule of our own.
