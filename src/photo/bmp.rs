@@ -1,26 +1,28 @@
 //! What a BMP's headers say that its decoder does not tell: whether its palette is grey, and its colour profile.
 
-/// The file's header, before the picture's.
+/// Bytes of the file's header, behind which the picture's header begins.
 const FILE_HEADER: usize = 14;
 
-/// What stands in the headers.
+/// What a BMP's headers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Headers {
-    /// All colours of its palette are grey.
+    /// There is a palette, and all of its colours are grey.
     pub grey: bool,
-    /// The colour profile.
+    /// The embedded colour profile.
     pub profile: Option<Vec<u8>>,
 }
 
-/// Reads them; what can't be made out is the decoder's to report.
+/// Reads a BMP's headers; what can't be made out is the decoder's to report.
 pub(super) fn headers(bytes: &[u8]) -> Headers {
     Headers { grey: grey_palette(bytes).unwrap_or(false), profile: profile(bytes).map(<[u8]>::to_vec) }
 }
 
+/// The number of four bytes that stands `at` bytes into the picture's header.
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*bytes.get(FILE_HEADER + at..)?.first_chunk()?)).ok()
 }
 
+/// Whether the palette has no colour but grey. None if it can't be made out.
 fn grey_palette(bytes: &[u8]) -> Option<bool> {
     const OS2: usize = 12;
     let length = number(bytes, 0)?;

@@ -2,17 +2,17 @@
 
 use std::iter;
 
-/// What opens a PNG.
+/// The bytes that open a PNG.
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// A chunk of a PNG.
 #[derive(Debug)]
 pub(super) struct Chunk<'a> {
-    /// Its name: `IHDR`.
+    /// The four letters that say what it is, such as `IHDR`.
     pub kind: &'a [u8],
-    /// What is in it.
+    /// The data within.
     pub content: &'a [u8],
-    /// All of it: length, name, content, check sum.
+    /// The whole chunk: length, letters, data, check sum.
     pub bytes: &'a [u8],
 }
 

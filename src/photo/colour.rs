@@ -4,7 +4,7 @@ use super::{Layout, icc};
 use moxcms::{ColorProfile, ToneReprCurve, Transform16BitExecutor, TransformOptions};
 use std::sync::Arc;
 
-/// Steps of 16 bits that a profile may differ from sRGB and still be taken for it: half a step of 8 bits.
+/// Steps of 16 bits by which a profile may differ from sRGB and still be taken for it: half a step of 8 bits.
 const SAME: u16 = 128;
 /// Pixels converted at a time, so that what is in between stays small.
 const PORTION: usize = 1 << 14;
@@ -18,9 +18,9 @@ pub struct ColourSpace {
 
 /// What a profile means for the network.
 pub(super) enum Meaning {
-    /// The samples are sRGB, or as good as.
+    /// The samples are in sRGB, or as good as.
     Srgb,
-    /// They are converted to sRGB and back.
+    /// The samples are in this space, and are converted to sRGB and back.
     Other(ColourSpace),
     /// The profile can't be used: no curves, a table that goes one way only.
     Unusable,
@@ -51,7 +51,7 @@ pub(super) fn adobe_rgb() -> Option<Vec<u8>> {
 }
 
 impl ColourSpace {
-    /// None if the profile can't be used both ways.
+    /// The space that a profile describes. None if the profile can't be used both ways.
     fn new(profile: &[u8], grey: bool) -> Option<Self> {
         let own = ColorProfile::new_from_slice(profile).ok()?;
         let curves = [&own.red_trc, &own.green_trc, &own.blue_trc, &own.gray_trc];
@@ -72,13 +72,13 @@ impl ColourSpace {
         Some(Self { to_srgb, from_srgb, grey })
     }
 
-    /// RGBA samples in this space to sRGB, those outside its gamut to its border; alpha stays. Grey is read from red.
-    /// None if the profile turns out to be damaged.
+    /// Converts RGBA pixels from this space to sRGB, colours outside of its gamut to its border; alpha stays. Grey is
+    /// read from red. None if the profile turns out to be damaged.
     pub fn to_srgb(&self, pixels: &[[u16; 4]]) -> Option<Vec<[u16; 4]>> {
         self.convert(&*self.to_srgb, pixels)
     }
 
-    /// RGBA samples in sRGB to this space, as [`ColourSpace::to_srgb`].
+    /// Converts RGBA pixels from sRGB to this space, as [`ColourSpace::to_srgb`] does the other way.
     pub fn from_srgb(&self, pixels: &[[u16; 4]]) -> Option<Vec<[u16; 4]>> {
         self.convert(&*self.from_srgb, pixels)
     }

@@ -12,7 +12,7 @@ use std::io::Cursor;
 use std::path::Path;
 use zune_jpeg::zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 
-/// Memory the decoders may take beside the picture itself: rows, strips, unpacked profiles.
+/// Memory that decoders may take besides the picture itself, in bytes: rows, strips, unpacked profiles.
 const WORKING_MEMORY: u64 = 512 << 20;
 
 impl Photo {
@@ -20,7 +20,7 @@ impl Photo {
     ///
     /// # Errors
     ///
-    /// As [`Photo::decode`], or [`PhotoError::Read`]; with the path.
+    /// Those of [`Photo::decode`], or [`PhotoError::Read`]; with the path.
     pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, PhotoError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|error| PhotoError::Read(error).at(path))?;
@@ -114,7 +114,7 @@ struct Metadata {
     notes: Notes,
 }
 
-/// Reads the metadata, `late_exif` being a block that the decoder doesn't find. What is damaged there is left out, with a
+/// Reads the metadata; `late_exif` is a block that the decoder doesn't find. What is damaged is left out, with a
 /// warning.
 fn metadata(
     format: Format,
@@ -155,9 +155,11 @@ fn metadata(
     Ok(Metadata { orientation, exif, xmp, notes: notes.turned(orientation) })
 }
 
-/// Why a header was refused: by the decoder, or by a rule of our own.
+/// Why a header was refused.
 enum Refusal {
+    /// By the decoder.
     Decoder(ImageError),
+    /// By a rule of our own.
     Known(PhotoError),
 }
 
@@ -218,6 +220,7 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     (bytes.get(12..16)? == b"IHDR").then_some((number(16)?, number(20)?))
 }
 
+/// Whether a picture has pixels, and no more than the limits allow.
 fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoError> {
     let (width, height) = (u64::from(width), u64::from(height));
     if width == 0 || height == 0 {
@@ -229,7 +232,7 @@ fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoE
     Ok(())
 }
 
-/// Colours that were multiplied by alpha, as they were before. Where that is 0 they are lost.
+/// Divides colours by the alpha that they were multiplied by. Where that is 0 they are lost.
 fn divide_by_alpha(picture: &mut DynamicImage) {
     let divided = |sample: u64, alpha: u64, full: u64| match alpha {
         0 => sample,
@@ -246,10 +249,10 @@ fn divide_by_alpha(picture: &mut DynamicImage) {
     }
 }
 
-/// JPEG's pixels. `image` asks the same decoder to be lenient and to fill what it cannot read with grey; strictly, that
-/// is an error. An end mark that comes too early it still takes for the end of a whole picture, with nothing but zeros
-/// to follow. Without the mark it runs out of bytes, and says so: zeros in the mark's place cover no more than what it
-/// reads ahead.
+/// Decodes a JPEG's pixels. `image` asks the same decoder to be lenient and to fill what it cannot read with grey;
+/// strictly, that is an error. An end mark that comes too early it still takes for the end of a whole picture, with
+/// nothing but zeros to follow. Without the mark it runs out of bytes, and says so: zeros in the mark's place cover no
+/// more than what it reads ahead.
 fn jpeg(bytes: &[u8], whole: &Whole, header: &dyn ImageDecoder) -> Result<DynamicImage, PhotoError> {
     const READ_AHEAD: [u8; 8] = [0; 8];
     let format = Format::Jpeg;

@@ -4,7 +4,7 @@ use super::{Layout, Photo, Pixels};
 use image::{DynamicImage, ImageBuffer};
 
 impl From<DynamicImage> for Photo {
-    /// Floating-point pictures become 16 bits, clamped to 0..1.
+    /// The picture as a photo. Floating-point samples become 16 bits, clamped to 0..1.
     fn from(picture: DynamicImage) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let colour = picture.color();
@@ -31,7 +31,7 @@ impl From<&Photo> for DynamicImage {
 }
 
 impl Photo {
-    /// The pixels in the photo's own layout and depth. Grey is the luma of what the network made of grey.
+    /// The pixels in the photo's own layout and depth. Grey is the luma of the colours that the network made of it.
     ///
     /// # Panics
     ///

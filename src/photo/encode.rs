@@ -11,8 +11,8 @@ use tiff::TiffResult;
 use tiff::encoder::{TiffEncoder, TiffValue, colortype};
 use tiff::tags::Tag;
 
-/// The quality of JPEG and AVIF when none is asked for: at 95, without chroma subsampling, the loss is below what the
-/// network restores.
+/// The quality of JPEG and AVIF, 1 to 100, when none is asked for: at 95, without chroma subsampling, the loss is below
+/// what the network restores.
 pub const FILE_QUALITY: u8 = 95;
 
 /// How fast AVIF is written, 1 to 10: slower settings gain little in size.
@@ -25,11 +25,12 @@ const STRAIGHT_ALPHA: u16 = 2;
 const XMP: u16 = 700;
 
 impl Photo {
-    /// What this format would not keep of the photo. Worth asking before the work, not after.
+    /// What this format would not keep of the photo. Worth asking before the work, not after it.
     ///
     /// # Errors
     ///
-    /// [`PhotoError::NoPixels`], [`PhotoError::NoAlpha`] or [`PhotoError::TooLong`]: it cannot be written at all.
+    /// [`PhotoError::NoPixels`], [`PhotoError::NoAlpha`] or [`PhotoError::TooLong`] if the photo cannot be written at
+    /// all.
     pub fn losses(&self, format: Format) -> Result<Vec<Warning>, PhotoError> {
         let (width, height) = (self.width, self.height);
         if width == 0 || height == 0 {
@@ -64,13 +65,13 @@ impl Photo {
         Ok(losses)
     }
 
-    /// The photo as a file of this format: its own layout where the format has it, else the next wider one, and its
-    /// profile, EXIF, XMP, resolution and texts. Where it holds no profile the colours become sRGB. `quality`, 1 to 100, is for JPEG and AVIF;
-    /// the others are lossless.
+    /// The bytes of a file of this format: the photo in its own layout where the format has it, else in the next wider
+    /// one, with its profile, EXIF, XMP, resolution and texts. In a format without profiles the colours become sRGB.
+    /// `quality`, 1 to 100, is for JPEG and AVIF; the others are lossless.
     ///
     /// # Errors
     ///
-    /// As [`Photo::losses`], or [`PhotoError::Encode`].
+    /// Those of [`Photo::losses`], or [`PhotoError::Encode`].
     pub fn encode(&self, format: Format, quality: u8) -> Result<Vec<u8>, PhotoError> {
         self.losses(format)?;
         let photo = self.shaped_for(format);
@@ -169,12 +170,13 @@ fn write_jpeg(photo: &Photo, picture: &DynamicImage, mut encoder: impl ImageEnco
     picture.write_with_encoder(encoder)
 }
 
+/// A JPEG segment of this content, at most 65533 bytes.
 fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
     let length = (2 + content.len()) as u16;
     [&[0xff, marker], &length.to_be_bytes()[..], content].concat()
 }
 
-/// Puts segments behind those that open the file.
+/// Puts segments behind those that open a JPEG.
 fn insert(jpeg: &mut Vec<u8>, segments: Vec<u8>) {
     let mut at = 2;
     while let [0xff, 0xe0 | 0xe1, high, low, ..] = jpeg[at..] {

@@ -24,7 +24,7 @@ pub enum PhotoError {
     /// A file stands where a folder is to be made.
     #[error("cannot be made a folder: there is a file in its way; move that or choose another place with -o")]
     NotAFolder,
-    /// No file there to read a picture from: no bytes.
+    /// The file has no bytes.
     #[error("is empty (0 bytes); fetch or copy the file again")]
     Empty,
     /// The content is not one of the formats read here.
@@ -33,7 +33,7 @@ pub enum PhotoError {
         /// What it seems to be.
         found: String,
     },
-    /// A format read here, in a variety that is not.
+    /// The format is read here, but not this variety of it.
     #[error("is {format} of a kind that is not read here: {what}")]
     Unsupported {
         /// The format.
@@ -41,7 +41,7 @@ pub enum PhotoError {
         /// What is not supported, and what to do.
         what: String,
     },
-    /// More than one frame.
+    /// The file holds more than one frame.
     #[error("is an animated {format}, and only still pictures are restored: split it into frames first")]
     Animated {
         /// The format.
@@ -53,19 +53,19 @@ pub enum PhotoError {
          needs a higher limit (--max-pixels)"
     )]
     TooLarge {
-        /// Claimed width.
+        /// The width that the header claims, in pixels.
         width: u64,
-        /// Claimed height.
+        /// The height that the header claims, in pixels.
         height: u64,
-        /// The limit in force.
+        /// The limit in force, in pixels.
         limit: u64,
     },
-    /// A side of no pixels.
+    /// The picture has a side of no pixels.
     #[error("has no pixels ({width} x {height})")]
     NoPixels {
-        /// Width.
+        /// The picture's width, in pixels.
         width: u64,
-        /// Height.
+        /// The picture's height, in pixels.
         height: u64,
     },
     /// The file ends before the picture does.
@@ -73,7 +73,7 @@ pub enum PhotoError {
     Truncated {
         /// The format.
         format: Format,
-        /// What was not reached.
+        /// What of the file was not reached.
         missing: &'static str,
     },
     /// The data contradict themselves.
@@ -87,25 +87,25 @@ pub enum PhotoError {
     /// Memory ran out.
     #[error("needs more memory than there is: close other programs, or restore a smaller picture")]
     OutOfMemory,
-    /// Transparency into a format that has none.
+    /// The picture has transparency and the format has none.
     #[error("{format} holds no transparency and the picture has some: write .png, .webp or .tif, and nothing is lost")]
     NoAlpha {
         /// The format asked for.
         format: Format,
     },
-    /// A side longer than the format's field for it.
+    /// A side of the picture is longer than the format can say.
     #[error("{format} holds at most {most} pixels a side and the picture is {width} x {height}: write .png or .tif")]
     TooLong {
         /// The format asked for.
         format: Format,
-        /// Its limit.
+        /// The longest side that the format holds, in pixels.
         most: usize,
-        /// Width.
+        /// The picture's width, in pixels.
         width: usize,
-        /// Height.
+        /// The picture's height, in pixels.
         height: usize,
     },
-    /// The encoder refused.
+    /// The encoder refused the picture.
     #[error("{format} encoding failed: {reason}")]
     Encode {
         /// The format asked for.
@@ -127,7 +127,7 @@ fn remedy(error: &std::io::Error) -> &'static str {
 }
 
 impl PhotoError {
-    /// Says which file it happened to. An error that already knows is left as it is.
+    /// The error with the file that it happened to. One that knows its file is left as it is.
     pub fn at(self, path: &Path) -> Self {
         match self {
             PhotoError::At { .. } => self,
@@ -140,61 +140,61 @@ impl PhotoError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A profile that can't be read, or that goes one way only. The network then takes the samples for sRGB.
+    /// The colour profile can't be read, or goes one way only. The network then takes the samples for sRGB.
     #[error("its colour profile can't be converted to sRGB and back: the network takes its colours for sRGB")]
     UnusableProfile,
-    /// For instance a CMYK profile, after conversion to RGB.
+    /// The colour profile is damaged or does not describe the pixels: a CMYK profile, for instance, once they are RGB.
     #[error("its colour profile is damaged or for another colour space than its pixels' and is not kept")]
     ProfileDropped,
-    /// A camera's mark with no profile.
+    /// A camera marked the samples as Adobe RGB, and there is no profile.
     #[error("has no colour profile, and its EXIF data say Adobe RGB: it is read as that and gets its profile")]
     AdobeRgb,
-    /// A gamma with no profile.
+    /// A PNG names another gamma than sRGB's, and there is no profile.
     #[error("its samples are coded with a gamma of {0}: treated as sRGB, and the note is not kept")]
     Gamma(String),
-    /// Primaries with no profile.
+    /// A PNG names other primaries than sRGB's, and there is no profile.
     #[error("its colours are of other primaries (cHRM) than sRGB's: treated as sRGB, and the note is not kept")]
     Primaries,
-    /// Code points in a PNG, for HDR or a wide gamut.
+    /// A PNG names another colour space by code points, for HDR or a wide gamut.
     #[error("its colours are named by code points (cICP) other than sRGB's: treated as sRGB, and the note is not kept")]
     CodePoints,
-    /// No TIFF structure could be found in it.
+    /// No TIFF structure could be found in the EXIF block.
     #[error("its EXIF data are damaged and not kept")]
     ExifDropped,
-    /// The captions that news agencies and Photoshop put into a JPEG.
+    /// A JPEG has captions of the kind that news agencies and Photoshop write.
     #[error("its IPTC data (caption, keywords, author) are not kept")]
     IptcDropped,
-    /// What of a JPEG's XMP data has no room in one segment.
+    /// A JPEG's XMP data take more than one segment, of which the first is kept.
     #[error("its XMP data are longer than one JPEG segment: what is behind the first is not kept")]
     XmpCut,
-    /// Texts that can't be unpacked, or more than a file's own are likely to be.
+    /// Some texts can't be unpacked, or are more than a photograph's are likely to be.
     #[error("some of its texts (comments, titles) are damaged or longer than 1 MiB together, and are not kept")]
     TextDropped,
-    /// Bytes between the segments of a JPEG, so that the decoder had to be lenient.
+    /// There are bytes between the segments of a JPEG, so that the decoder had to be lenient.
     #[error("has stray bytes between its JPEG segments: decoded, but damage might go unnoticed")]
     StrayBytes,
-    /// A progressive JPEG without its last scans.
+    /// A progressive JPEG lacks its last scans.
     #[error("is a progressive JPEG that stops before its full quality: the rest of the file may be lost")]
     Coarse,
-    /// Pages beyond the first.
+    /// The file has pages beyond the first.
     #[error("holds several pictures; only the first is restored")]
     FirstPageOnly,
-    /// 16 bits into a format of 8.
+    /// The photo has 16 bits per sample and the format 8.
     #[error("{0} holds 8 bits a sample: 16 were rounded to 8; write .png or .tif to keep them")]
     Rounded(Format),
-    /// Colours of another space into a format without a profile.
+    /// The photo is in another colour space than sRGB and the format keeps no profile.
     #[error("{0} holds no colour profile: colours are converted to sRGB; write .png, .jpg, .webp or .tif to keep them")]
     Converted(Format),
-    /// A profile that can't be used into a format without.
+    /// The photo has a profile that can't be used and the format keeps none.
     #[error("{0} is written without the colour profile: write .png, .jpg, .webp or .tif to keep the colours")]
     ProfileLost(Format),
-    /// EXIF into a format without, or longer than it can hold.
+    /// The format has no place for EXIF, or not for so much.
     #[error("{0} is written without the EXIF data: write .png, .webp or .tif to keep them")]
     ExifLost(Format),
-    /// XMP into a format without, or longer than it can hold.
+    /// The format has no place for XMP, or not for so much.
     #[error("{0} is written without the XMP data: write .png, .webp or .tif to keep them")]
     XmpLost(Format),
-    /// Texts into a format without, or longer than it can hold.
+    /// The format has no place for texts, or not for so long ones.
     #[error("{0} is written without the file's texts (comment, title, author): write .png to keep them")]
     TextLost(Format),
 }

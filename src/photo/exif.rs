@@ -8,8 +8,8 @@ use tiff::encoder::{DirectoryEncoder, TiffEncoder, TiffKindStandard};
 use tiff::tags::{Tag, Type};
 use tiff::{Directory, TiffResult};
 
-/// Reads the orientation and sets it to upright, strips the prefix some writers leave, and unlinks the thumbnail, which
-/// shows the picture unrestored. None if it is no EXIF.
+/// Reads a block's orientation and sets it to upright, strips the prefix some writers leave, and unlinks the thumbnail,
+/// which shows the picture unrestored. Returns the orientation and the block; None if it is no EXIF.
 pub(super) fn settle(mut exif: Vec<u8>) -> Option<(Option<Orientation>, Vec<u8>)> {
     if exif.starts_with(b"Exif\0\0") {
         exif.drain(..6);
@@ -57,10 +57,13 @@ pub(super) fn is_adobe_rgb(block: &[u8]) -> bool {
     marked().unwrap_or(false)
 }
 
-/// Numbers of the entries that lead to further directories.
+/// The entry that leads to the directory of the exposure.
 const EXIF: u16 = 0x8769;
+/// The entry that leads to the directory of the place.
 const GPS: u16 = 0x8825;
+/// The entry, of the exposure's directory, that leads to the one that names a set of rules.
 const INTEROPERABILITY: u16 = 0xa005;
+/// The entry, of the exposure's directory, that says what the samples mean.
 const COLOUR_SPACE: u16 = 0xa001;
 /// What the first directory says of the photograph, and not of how its samples are stored: description, make, model,
 /// resolution, software, date, artist, host, rating, copyright.
@@ -75,7 +78,7 @@ pub(super) struct Directories {
     gps: Vec<Entry>,
 }
 
-/// An entry: its number, its type, its values in the machine's byte order.
+/// An entry of a directory: its number, its type, its values in the machine's byte order.
 #[derive(Debug)]
 struct Entry {
     tag: u16,
@@ -126,6 +129,7 @@ impl Directories {
     }
 }
 
+/// Writes entries into a directory.
 fn write<W: std::io::Write + std::io::Seek>(
     entries: &[Entry],
     directory: &mut DirectoryEncoder<'_, W, TiffKindStandard>,
@@ -161,6 +165,7 @@ fn entries(tiff: &Tiff, at: usize) -> Vec<Entry> {
     entries
 }
 
+/// The entry at `at`. None if it is damaged.
 fn entry(tiff: &Tiff, at: usize) -> Option<Entry> {
     let tag = tiff.number(at, 2)? as u16;
     let kind = Type::from_u16(tiff.number(at + 2, 2)? as u16)?;
@@ -184,7 +189,7 @@ fn number_of(entries: &[Entry], tag: u16) -> Option<usize> {
     }
 }
 
-/// Bytes of a value. None for types of BigTIFF, which have no place here.
+/// Bytes of one value of this type. None for types of BigTIFF, which have no place here.
 fn bytes_of(kind: Type) -> Option<usize> {
     match kind {
         Type::BYTE | Type::SBYTE | Type::ASCII | Type::UNDEFINED => Some(1),

@@ -12,17 +12,17 @@ pub(super) const PNG_XMP: &str = "XML:com.adobe.xmp";
 /// A file format. All are written, all but AVIF are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Lossless, 8 and 16 bits.
+    /// Lossless, 8 or 16 bits per sample.
     Png,
-    /// Lossy, 8 bits, no alpha.
+    /// Lossy, 8 bits per sample, no alpha.
     Jpeg,
-    /// 8 bits; written losslessly.
+    /// 8 bits per sample; written losslessly.
     WebP,
-    /// 8 and 16 bits; written uncompressed.
+    /// 8 or 16 bits per sample; written uncompressed.
     Tiff,
-    /// 8 bits.
+    /// 8 bits per sample; written uncompressed, without alpha.
     Bmp,
-    /// Lossy, 8 bits.
+    /// Lossy, 8 bits per sample; written only.
     Avif,
 }
 
@@ -30,7 +30,7 @@ impl Format {
     /// The formats that are read.
     pub const READ: [Format; 5] = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff, Format::Bmp];
 
-    /// Whether what is written loses something, so that a quality means something.
+    /// Whether pixels are written with a loss, so that a quality means something.
     pub fn is_lossy(self) -> bool {
         matches!(self, Format::Jpeg | Format::Avif)
     }
@@ -96,7 +96,7 @@ impl Format {
         }
     }
 
-    /// Whether 16 bits a sample can be written.
+    /// Whether 16 bits per sample can be written.
     pub fn keeps_sixteen_bits(self) -> bool {
         matches!(self, Format::Png | Format::Tiff)
     }
@@ -131,7 +131,7 @@ impl Format {
         }
     }
 
-    /// The longest side that can be written.
+    /// The longest side of a picture that can be written, in pixels.
     pub fn longest_side(self) -> usize {
         match self {
             // Of BMP that is what readers take, `image` for one.

@@ -45,9 +45,9 @@ pub use y4m::{Header, VideoError, VideoReader, VideoWriter};
 /// A picture in memory, upright.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Photo {
-    /// Pixels in a row.
+    /// Pixels per row.
     pub width: usize,
-    /// Rows.
+    /// Rows of pixels.
     pub height: usize,
     /// `width * height` pixels, row by row from the top left.
     pub pixels: Pixels,
@@ -61,9 +61,9 @@ pub struct Photo {
     pub exif: Option<Vec<u8>>,
     /// The XMP packet, UTF-8, without an orientation to be applied.
     pub xmp: Option<Vec<u8>>,
-    /// The size it is to be printed at, and texts, where PNG and JPEG have places of their own for them.
+    /// Resolution and texts, where PNG and JPEG have places of their own for them.
     pub notes: Notes,
-    /// What was noticed while reading.
+    /// What was noticed while the file was read.
     pub warnings: Vec<Warning>,
 }
 
@@ -71,14 +71,14 @@ pub struct Photo {
 /// colours are not multiplied by it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pixels {
-    /// 8 bits a sample.
+    /// 8 bits per sample.
     Eight(Vec<[u8; 4]>),
-    /// 16 bits a sample, in the machine's byte order.
+    /// 16 bits per sample, in the machine's byte order.
     Sixteen(Vec<[u16; 4]>),
 }
 
 impl Pixels {
-    /// How many pixels there are.
+    /// The number of pixels.
     pub fn len(&self) -> usize {
         match self {
             Pixels::Eight(pixels) => pixels.len(),
@@ -86,12 +86,12 @@ impl Pixels {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no pixels.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bits a sample: 8 or 16.
+    /// Bits per sample: 8 or 16.
     pub fn bits(&self) -> u32 {
         match self {
             Pixels::Eight(_) => 8,
@@ -115,7 +115,7 @@ impl Pixels {
         }
     }
 
-    /// Rounded to 8 bits, to the nearest, if the others have 8.
+    /// These pixels, rounded to 8 bits if the others have 8.
     pub fn in_depth_of(self, others: &Pixels) -> Self {
         match (&self, others) {
             (Pixels::Sixteen(_), Pixels::Eight(_)) => Pixels::Eight(self.to_eight()),
@@ -154,12 +154,12 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// Whether alpha is one of them.
+    /// Whether alpha is one of the channels.
     pub fn has_alpha(self) -> bool {
         matches!(self, Layout::GreyAlpha | Layout::Rgba)
     }
 
-    /// Whether colour is one of them.
+    /// Whether colours are among the channels.
     pub fn has_colour(self) -> bool {
         matches!(self, Layout::Rgb | Layout::Rgba)
     }
@@ -168,7 +168,7 @@ impl Layout {
 /// How large a picture may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Width times height, at most. Checked against the header, before any pixel is unpacked.
+    /// The largest width times height. Checked against the header, before any pixel is unpacked.
     pub max_pixels: u64,
 }
 
@@ -179,13 +179,13 @@ impl Default for Limits {
 }
 
 impl Photo {
-    /// A photo of these pixels, row by row, that comes from no file: sRGB, with nothing said of it.
+    /// A photo that comes from no file: `width * height` pixels, row by row, in sRGB, with no metadata.
     pub fn new(width: usize, height: usize, pixels: Pixels, layout: Layout) -> Self {
         let (notes, warnings) = (Notes::default(), Vec::new());
         Photo { width, height, pixels, layout, format: None, icc: None, exif: None, xmp: None, notes, warnings }
     }
 
-    /// The space of its samples if that is not sRGB and its profile can be used.
+    /// The colour space of the samples, if that is not sRGB and the profile can be used.
     pub fn colour_space(&self) -> Option<ColourSpace> {
         match colour::meaning(self.icc.as_deref()?, self.layout) {
             colour::Meaning::Other(space) => Some(space),
@@ -193,7 +193,7 @@ impl Photo {
         }
     }
 
-    /// A photo like this one of other pixels of the same size, its restored ones; depth may differ.
+    /// This photo with other pixels, the restored ones, and all else as it was. They may be of another depth.
     ///
     /// # Panics
     ///
@@ -212,7 +212,7 @@ impl Photo {
     }
 }
 
-/// 16 bits to 8, to the nearest: both ends of the range stay where they are.
+/// A sample of 16 bits rounded to 8, to the nearest: both ends of the range stay where they are.
 fn round_to_eight(sample: u16) -> u8 {
     ((u32::from(sample) + 128) / 257) as u8
 }

@@ -5,8 +5,9 @@ use image::codecs::jpeg::{PixelDensity, PixelDensityUnit};
 use image::metadata::Orientation;
 use std::io::Cursor;
 
-/// What the texts of a file may take together, unpacked, in bytes; and how many there may be.
+/// What the texts of a file may take together, unpacked, in bytes.
 const MOST_TEXT: usize = 1 << 20;
+/// How many texts a file may have.
 const MOST_TEXTS: usize = 1 << 10;
 /// What other programs hide in texts, of the file as it was: profiles, EXIF with its orientation, thumbnails.
 const HIDDEN: [&str; 3] = ["Raw profile type", "Thumb::", PNG_XMP];
@@ -15,60 +16,60 @@ const MOST_XMP: usize = 16 << 20;
 /// The keyword of a text that has none: JPEG's comments.
 const COMMENT: &str = "Comment";
 
-/// Pixels a unit of length, across and down.
+/// How large a picture is to be printed: pixels per unit of length, across and down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolution {
-    /// Pixels across a unit.
+    /// Pixels per unit, along a row.
     pub across: u32,
-    /// Pixels down a unit.
+    /// Pixels per unit, along a column.
     pub down: u32,
-    /// The unit.
+    /// The unit of length.
     pub unit: Unit,
 }
 
-/// What a resolution refers to.
+/// The unit of length that a resolution refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// None: the two numbers only say how long pixels are beside their height.
+    /// No unit: the two numbers only say what shape a pixel has.
     Unknown,
-    /// An inch, JPEG's.
+    /// An inch, as JPEG has it.
     Inch,
-    /// A centimetre, JPEG's.
+    /// A centimetre, as JPEG has it.
     Centimetre,
-    /// A metre, PNG's.
+    /// A metre, as PNG has it.
     Metre,
 }
 
-/// A keyword and what it says: `Title`, `Author`, `Comment`, `Software`.
+/// A text under its keyword: `Title`, `Author`, `Comment`, `Software`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// 1 to 79 characters of Latin 1.
+    /// The keyword, 1 to 79 characters of Latin 1.
     pub keyword: String,
-    /// Of any length.
+    /// The text itself, of any length.
     pub text: String,
 }
 
-/// Both.
+/// Resolution and texts of a PNG or JPEG.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// The size it is to be printed at.
+    /// How large the picture is to be printed, if the file says so.
     pub resolution: Option<Resolution>,
-    /// Plain ones, then packed ones, then those of Unicode; each in the file's order.
+    /// Texts of Latin 1, then packed ones, then those of Unicode; each kind in the file's order.
     pub texts: Vec<Text>,
 }
 
-/// What there is in a file.
+/// What was found in a file.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub notes: Notes,
-    /// Something was left out: damaged, or too much. A note isn't worth a picture.
+    /// A text was left out, as it is damaged or too long. That is no reason to refuse a picture.
     pub lost: bool,
     /// A PNG's XMP packet, which its decoder doesn't find behind the picture.
     pub xmp: Option<Vec<u8>>,
 }
 
 impl Notes {
-    /// Of a file whose containers are whole.
+    /// Reads the notes of a file that is all there.
     pub(super) fn of(format: Format, bytes: &[u8]) -> Found {
         match format {
             Format::Png => png(bytes),
@@ -83,7 +84,7 @@ impl Notes {
         if self.texts.len() < MOST_TEXTS { MOST_TEXT.saturating_sub(taken) } else { 0 }
     }
 
-    /// Puts a text to the others. False if it couldn't be read or there is no room for it.
+    /// Adds a text to the others. False if it couldn't be read or there is no room for it.
     fn add(&mut self, keyword: &str, text: Option<String>) -> bool {
         let Some(text) = text.filter(|text| text.len() <= self.room()) else { return false };
         if !text.is_empty() {
@@ -92,7 +93,7 @@ impl Notes {
         true
     }
 
-    /// As it is for the picture set upright.
+    /// The notes of the picture once it is set upright by this orientation.
     pub(super) fn turned(mut self, orientation: Orientation) -> Self {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         if matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH) {
@@ -110,6 +111,7 @@ impl Notes {
         }
     }
 
+    /// Puts the notes into the header that a PNG is written with.
     pub(super) fn write_png(&self, info: &mut png::Info<'_>) {
         info.pixel_dims = self.resolution.map(Resolution::for_png);
         for Text { keyword, text } in &self.texts {
@@ -122,14 +124,15 @@ impl Notes {
         }
     }
 
-    /// JPEG's comments, for the segments of a file.
+    /// The contents of the comment segments that a JPEG is written with. Texts too long for one are left out.
     pub(super) fn jpeg_comments(&self) -> impl Iterator<Item = Vec<u8>> {
         self.texts.iter().filter_map(Text::for_jpeg)
     }
 }
 
 impl Text {
-    /// A comment as it is, another text behind its keyword. None if a segment is too short for it.
+    /// The text as a JPEG comment, with its keyword in front unless it came as one. None if it is too long for a
+    /// segment.
     fn for_jpeg(&self) -> Option<Vec<u8>> {
         let comment = match self.keyword.as_str() {
             COMMENT => self.text.clone(),
@@ -140,6 +143,7 @@ impl Text {
 }
 
 impl Resolution {
+    /// The resolution in PNG's units.
     fn for_png(self) -> png::PixelDimensions {
         let (by, unit) = match self.unit {
             Unit::Unknown => (1.0, png::Unit::Unspecified),
@@ -151,7 +155,7 @@ impl Resolution {
         png::PixelDimensions { xppu, yppu, unit }
     }
 
-    /// In JPEG's units and 16 bits; a ratio that needs more is lost.
+    /// The resolution in JPEG's units. None if it doesn't fit in 16 bits.
     pub(super) fn for_jpeg(self) -> Option<PixelDensity> {
         let (by, unit) = match self.unit {
             Unit::Unknown => (1.0, PixelDensityUnit::PixelAspectRatio),
@@ -164,7 +168,8 @@ impl Resolution {
     }
 }
 
-/// The chunks that say it, wherever they stand, by the `png` crate: before the picture's data it reads no further.
+/// Reads a PNG's notes, by the `png` crate. It stops at the picture's data, so it is given the chunks in question from
+/// wherever they stand.
 fn png(bytes: &[u8]) -> Found {
     const HEADER: usize = 8 + 25;
     let mut before = bytes[..bytes.len().min(HEADER)].to_vec();
@@ -204,17 +209,19 @@ fn png(bytes: &[u8]) -> Found {
     Found { notes, lost: !whole, xmp: packet.map(String::into_bytes) }
 }
 
+/// Whether a text of this keyword is one that programs hide, of those in [`HIDDEN`].
 fn is_hidden(keyword: &str) -> bool {
     HIDDEN.iter().any(|hidden| keyword.starts_with(hidden))
 }
 
-/// The JFIF header's density, and comments, up to the picture.
+/// Reads a JPEG's notes: the JFIF header's density, and the comments before the picture.
 fn jpeg(bytes: &[u8]) -> Found {
     const SOS: u8 = 0xda;
     const APP0: u8 = 0xe0;
     const COM: u8 = 0xfe;
     let (mut notes, mut lost) = (Notes::default(), false);
-    // Not as `whole` walks, which takes a damaged marker and its content for stray bytes: its length may still be right.
+    // Not as `whole` walks, which takes a damaged marker and its content for stray bytes: its length may still be
+    // right.
     let mut rest = bytes.get(2..).unwrap_or_default();
     loop {
         match *rest {

@@ -1,17 +1,17 @@
-//! The TIFF structure, of files and of blocks within other files, and what it says that decoders do not tell: camera raws
-//! wear TIFF's clothes and show a thumbnail first, pages after the first would be dropped in silence, and so would what
-//! alpha means.
+//! The TIFF structure, of files and of blocks within other files, and what it says that decoders do not tell: camera
+//! raws wear TIFF's clothes and show a thumbnail first, pages after the first would be dropped in silence, and so would
+//! what alpha means.
 
-/// What the first directory says.
+/// What the first directory of a TIFF says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FirstPage {
-    /// It is a smaller copy of another picture in the file, or the file is a camera raw.
+    /// The first picture is a smaller copy of another one in the file, or the file is a camera raw.
     pub thumbnail: bool,
-    /// Another directory follows.
+    /// Another directory follows, of a further picture.
     pub more: bool,
-    /// Its colours are multiplied by its alpha.
+    /// The picture's colours are multiplied by its alpha.
     pub associated: bool,
-    /// Its pixels are JPEG data, some of which lie behind the file's end: their decoder makes up what is missing.
+    /// The pixels are JPEG data, some of which lie behind the file's end: their decoder makes up what is missing.
     pub cut: bool,
 }
 
@@ -56,9 +56,11 @@ pub(super) fn first_page(bytes: &[u8]) -> Option<FirstPage> {
 
 /// A structure's bytes, and how it counts. BigTIFF has the same parts as TIFF with wider fields.
 pub(super) struct Tiff<'a> {
+    /// All of the file or block, which places are counted from.
     pub bytes: &'a [u8],
+    /// Numbers begin with their highest byte.
     pub big_endian: bool,
-    /// Where it says where the first directory is.
+    /// Where the place of the first directory stands.
     start: usize,
     /// Bytes of a place in the file.
     offset: usize,
@@ -84,12 +86,13 @@ impl<'a> Tiff<'a> {
         self.bytes.get(at..at.checked_add(length)?).map(|field| self.number_in(field))
     }
 
+    /// The number that a field of 8 bytes at most holds.
     fn number_in(&self, field: &[u8]) -> u64 {
         let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
         if self.big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) }
     }
 
-    /// As [`Tiff::number`], of one that is a place or a count.
+    /// The number at `at`, of `length` bytes, as a place or a count in memory. None behind the end.
     pub fn place(&self, at: usize, length: usize) -> Option<usize> {
         usize::try_from(self.number(at, length)?).ok()
     }
@@ -110,8 +113,8 @@ impl<'a> Tiff<'a> {
         Some(self.content(at, size)?.chunks_exact(size).map(|field| self.number_in(field)))
     }
 
-    /// The bytes of the values of the entry at `at`, `size` bytes each: in it if they fit, else where it says. None if they
-    /// lie behind the end.
+    /// The bytes of the values of the entry at `at`, `size` bytes each: in it if they fit, else where it says. None if
+    /// they lie behind the end.
     pub fn content(&self, at: usize, size: usize) -> Option<&'a [u8]> {
         let length = self.place(at + 4, self.offset)?.checked_mul(size)?;
         let field = at + self.entry - self.offset;
@@ -120,8 +123,8 @@ impl<'a> Tiff<'a> {
     }
 }
 
-/// Whether a JPEG's MPF block, a TIFF structure, lists further pictures that are no thumbnails of the first: another eye's,
-/// the brighter parts of an HDR picture. None if it can't be made out.
+/// Whether a JPEG's MPF block, a TIFF structure, lists further pictures that are no thumbnails of the first: another
+/// eye's, the brighter parts of an HDR picture. None if it can't be made out.
 pub(super) fn lists_further_pictures(bytes: &[u8]) -> Option<bool> {
     const ENTRIES: u64 = 0xb002;
     const ENTRY: usize = 16;

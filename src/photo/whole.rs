@@ -8,7 +8,7 @@ use super::{Format, PhotoError, Warning, chunks::png_chunks, tiff};
 pub(super) struct Whole<'a> {
     /// A JPEG with bytes between its segments, which a strict decoder refuses.
     pub stray_bytes: bool,
-    /// A JPEG whose picture is sequential, as cameras write it: where its last scan ends.
+    /// Bytes up to the end of the last scan, in a JPEG whose picture is sequential, as cameras write it.
     pub scan_end: Option<usize>,
     /// A sequential JPEG of subsampled colours in several scans, of which its decoder leaves out the most.
     pub apart: bool,
@@ -18,16 +18,16 @@ pub(super) struct Whole<'a> {
     pub coding: Vec<Warning>,
     /// A PNG's EXIF block where its decoder doesn't look, behind the picture.
     pub late_exif: Option<&'a [u8]>,
-    /// What is not kept.
+    /// What of the file is not kept.
     pub warnings: Vec<Warning>,
 }
 
-/// Walks the container to its end mark.
+/// Walks a file's container to its end mark.
 ///
 /// # Errors
 ///
-/// [`PhotoError::Truncated`] if there is none, or if a JPEG lacks a component. BMP and TIFF have none: their decoders
-/// find out by themselves.
+/// [`PhotoError::Truncated`] if there is no end mark, or if a JPEG lacks a component. BMP and TIFF have no end mark:
+/// their decoders find out by themselves.
 pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole<'_>, PhotoError> {
     let (whole, missing) = match format {
         Format::Jpeg => (jpeg(bytes), "its end marker, or one of its components"),
@@ -38,8 +38,8 @@ pub(super) fn check(format: Format, bytes: &[u8]) -> Result<Whole<'_>, PhotoErro
     whole.ok_or(PhotoError::Truncated { format, missing })
 }
 
-/// From segment to segment up to EOI; None if the bytes run out, or a component is nowhere. What follows EOI (more
-/// pictures, a trailer of the camera's) is of no concern.
+/// Walks a JPEG from segment to segment up to EOI; None if the bytes run out, or a component is nowhere. What follows
+/// EOI (more pictures, a trailer of the camera's) is of no concern.
 fn jpeg(bytes: &[u8]) -> Option<Whole<'_>> {
     const SOI: u8 = 0xd8;
     const EOI: u8 = 0xd9;
@@ -96,7 +96,7 @@ fn jpeg(bytes: &[u8]) -> Option<Whole<'_>> {
     }
 }
 
-/// What applications have put into a segment of their own, and is not kept.
+/// Notes what applications have put into a segment of their own, and is not kept.
 fn note_application(marker: u8, segment: &[u8], whole: &mut Whole) {
     let lost = match marker {
         0xe1 if segment.starts_with(b"http://ns.adobe.com/xmp/extension/\0") => Warning::XmpCut,
@@ -125,11 +125,11 @@ struct Refinement {
     components: Vec<(u8, [u8; 64])>,
 }
 
-/// Nothing of it has come.
+/// How many bits a coefficient lacks of which nothing has come.
 const ALL_BITS: u8 = u8::MAX;
 
 impl Refinement {
-    /// From the frame header, which lists the components: nothing has come yet.
+    /// The state after the frame header, which lists the components: nothing of them has come yet.
     fn of_frame(marker: u8, segment: &[u8]) -> Option<Self> {
         const SOF_PROGRESSIVE: u8 = 0xc2;
         let listed = || segment.get(6..).into_iter().flat_map(|rest| rest.chunks_exact(3));
@@ -138,8 +138,8 @@ impl Refinement {
         (listed().count() > 0).then_some(Refinement { progressive: marker == SOF_PROGRESSIVE, tall, components })
     }
 
-    /// A scan header: its components, the band of coefficients, and the lowest bit that it brings. A sequential scan
-    /// brings all of its components.
+    /// Notes what a scan brings by its header: its components, the band of coefficients, and the lowest bit. A
+    /// sequential scan brings all of its components.
     fn note_scan(&mut self, segment: &[u8]) {
         let Some((&count, rest)) = segment.split_first() else { return };
         let Some((components, &[first, last, bits, ..])) = rest.split_at_checked(2 * usize::from(count)) else {
@@ -155,17 +155,18 @@ impl Refinement {
         }
     }
 
-    /// Whether there is something of each component: its mean in each block, at least.
+    /// Whether there is something of each component: the mean of each block, at least.
     fn begun(&self) -> bool {
         self.components.iter().all(|(_, left_out)| left_out[0] != ALL_BITS)
     }
 
+    /// Whether all bits of all components have come.
     fn complete(&self) -> bool {
         self.components.iter().all(|(_, left_out)| left_out.iter().all(|&bits| bits == 0))
     }
 }
 
-/// From chunk to chunk up to IEND with its check sum.
+/// Walks a PNG from chunk to chunk; None if the bytes run out before the end of IEND.
 fn png(bytes: &[u8]) -> Option<Whole<'_>> {
     let mut whole = Whole::default();
     let (mut settled, mut gamma, mut primaries) = (false, None, false);
@@ -200,7 +201,7 @@ fn is_srgb(content: &[u8]) -> bool {
     numbers.iter().zip(SRGB).all(|(number, own)| u32::from_be_bytes(*number).abs_diff(own) < 500)
 }
 
-/// The RIFF header's length against the file's.
+/// Compares a WebP's length by its RIFF header with the file's; None if bytes are missing.
 fn webp(bytes: &[u8]) -> Option<Whole<'_>> {
     let length = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?) as usize;
     bytes.get(8..length.checked_add(8)?)?;

@@ -17,27 +17,28 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), PhotoError> {
     stage(path, bytes, true)?.keep()
 }
 
-/// As [`write_atomic`], but never replaces a file, not even one that appeared a moment ago.
+/// Writes a file as [`write_atomic`] does, but never replaces one, not even one that appeared a moment ago.
 ///
 /// # Errors
 ///
-/// As [`write_atomic`]; of the kind [`io::ErrorKind::AlreadyExists`] if there is a file of this name.
+/// [`PhotoError::Write`] with the path; of the kind [`io::ErrorKind::AlreadyExists`] if there is a file of this name.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PhotoError> {
     let _whole = writing();
     stage(path, bytes, false)?.keep()
 }
 
-/// A file that is written but has not got its name; dropped, it goes.
+/// A file that is written but does not have its name yet. If it is dropped, the file is deleted.
 pub(crate) struct Staged {
     file: tensor::Staged,
     path: PathBuf,
 }
 
-/// The first half of [`write_atomic`] or, without `replace`, of [`write_new`].
+/// Writes a file beside its place, without its name: the first half of [`write_atomic`] or, without `replace`, of
+/// [`write_new`].
 ///
 /// # Errors
 ///
-/// As theirs.
+/// [`PhotoError::Write`] with the path.
 pub(crate) fn stage(path: &Path, bytes: &[u8], replace: bool) -> Result<Staged, PhotoError> {
     let staged = tensor::stage(path, replace, |file| file.write_all(bytes));
     let file = staged.map_err(|error: io::Error| PhotoError::Write(error).at(path))?;
@@ -45,17 +46,17 @@ pub(crate) fn stage(path: &Path, bytes: &[u8], replace: bool) -> Result<Staged, 
 }
 
 impl Staged {
-    /// The other half.
+    /// Gives the file its name: the second half of [`write_atomic`] or [`write_new`].
     ///
     /// # Errors
     ///
-    /// As [`write_atomic`] or [`write_new`].
+    /// [`PhotoError::Write`] with the path; what stood under the name then still stands.
     pub(crate) fn keep(self) -> Result<(), PhotoError> {
         self.file.keep().map_err(|error| PhotoError::Write(error).at(&self.path))
     }
 }
 
-/// Makes the folder that the file is to lie in, and those above it.
+/// Makes the folder that a file is to lie in, and those above it.
 ///
 /// # Errors
 ///
@@ -74,7 +75,7 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
     a == b || settled(a).is_some_and(|a| Some(a) == settled(b))
 }
 
-/// The path with links and dots resolved. Of a file that isn't there yet, its folder's.
+/// The path with links and dots resolved; of a file that isn't there yet, those in its folder's.
 fn settled(path: &Path) -> Option<PathBuf> {
     match fs::canonicalize(path) {
         Ok(path) => Some(path),

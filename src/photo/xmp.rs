@@ -2,8 +2,8 @@
 
 use image::metadata::Orientation;
 
-/// Reads `tiff:Orientation`, written as an attribute or as an element, and sets it to upright. None if there is none.
-/// The packet keeps its length: the value is one digit.
+/// Reads a packet's `tiff:Orientation`, an attribute or an element, and sets it to upright. None if there is none. The
+/// packet keeps its length: the value is one digit.
 pub(super) fn settle(packet: &mut [u8]) -> Option<Orientation> {
     const NAME: &[u8] = b"tiff:Orientation";
     let mut orientation = None;

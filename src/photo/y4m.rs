@@ -7,47 +7,47 @@ use super::ycbcr::{Chroma, Frame, Matrix, Range, Sampling, Siting};
 use std::io::{self, Read, Write};
 use thiserror::Error;
 
-/// Longer lines are no header lines.
+/// Bytes of the longest line that is taken for a header.
 const LONGEST_LINE: usize = 4096;
 
 /// Why a stream can't be read or written.
 #[derive(Debug, Error)]
 pub enum VideoError {
-    /// No `YUV4MPEG2` at its start.
+    /// The stream does not begin with `YUV4MPEG2`.
     #[error(
         "standard input is no Y4M stream: make one with `ffmpeg -i in.mp4 -f yuv4mpegpipe -pix_fmt yuv444p -`, and see \
          what it says"
     )]
     NoStream,
-    /// A header parameter that is missing or makes no sense.
+    /// A parameter of the header is missing or makes no sense.
     #[error("the Y4M header has no sensible {what} (`{header}`)")]
     Header {
-        /// What was looked for.
+        /// The parameter that was looked for.
         what: &'static str,
         /// The header line.
         header: String,
     },
-    /// A colour space that isn't read here.
+    /// The colour space isn't read here.
     #[error(
         "Y4M colour space `{0}` is not read here: convert it with ffmpeg's `-pix_fmt yuv444p`, yuv422p, yuv420p, gray or \
          yuv444p10"
     )]
     ColourSpace(String),
-    /// Frames over the pixel limit.
+    /// Frames have more pixels than the limit.
     #[error(transparent)]
     Size(#[from] PhotoError),
-    /// The stream ends within a frame, or something else than a frame comes.
+    /// The stream ends within a frame, or something other than a frame follows.
     #[error("the video ends within frame {frame}: {reason}; the {} before it are done", .frame - 1)]
     Truncated {
-        /// Counted from 1.
+        /// The frame that is cut or missing, counted from 1.
         frame: u64,
-        /// What is there instead.
+        /// What is there instead of it.
         reason: String,
     },
     /// The system would not hand over or take the bytes.
     #[error("{stream}: {error}")]
     Io {
-        /// Standard input or output.
+        /// Which stream: standard input or output.
         stream: &'static str,
         /// The system's word.
         error: io::Error,
@@ -57,11 +57,11 @@ pub enum VideoError {
 /// What the header says of every frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
-    /// The line, without its end.
+    /// The header line, without its end.
     line: String,
-    /// How samples lie and what they mean.
+    /// How the samples of a frame lie and what they mean.
     pub sampling: Sampling,
-    /// The two fields of a frame are of different moments.
+    /// Whether the two fields of a frame are of different moments.
     pub interlaced: bool,
 }
 
@@ -99,7 +99,8 @@ impl Header {
     }
 }
 
-/// `420jpeg`, `422p10`, `mono`, …: the chroma's lattice and the bits of a sample.
+/// The chroma's lattice and the bits per sample that a name stands for: `420jpeg`, `422p10`, `mono`, … None if it isn't
+/// read here.
 fn colour_space(name: &str) -> Option<(Chroma, u32)> {
     let (lattice, bits) = match name.strip_prefix("mono") {
         Some("") => ("mono", 8),
@@ -124,7 +125,7 @@ fn colour_space(name: &str) -> Option<(Chroma, u32)> {
     (8..=16).contains(&bits).then_some((chroma, bits))
 }
 
-/// Reads frames.
+/// Reads frames of a Y4M stream.
 pub struct VideoReader<R> {
     reader: R,
     header: Header,
@@ -132,17 +133,17 @@ pub struct VideoReader<R> {
 }
 
 impl<R: Read> VideoReader<R> {
-    /// Reads the header.
+    /// Reads the stream's header.
     ///
     /// # Errors
-    /// When it is none, or of frames that can't be read.
+    /// [`VideoError`] if it is no Y4M header, or one of frames that can't be read.
     pub fn new(mut reader: R, max_pixels: u64) -> Result<Self, VideoError> {
         let line = read_line(&mut reader).map_err(unread)?.ok_or(VideoError::NoStream)?;
         let header = Header::parse(&line, max_pixels)?;
         Ok(Self { reader, header, frames: 0 })
     }
 
-    /// What holds for every frame.
+    /// The stream's header, which holds for every frame.
     pub fn header(&self) -> &Header {
         &self.header
     }
@@ -150,7 +151,7 @@ impl<R: Read> VideoReader<R> {
     /// The next frame; None at the stream's end.
     ///
     /// # Errors
-    /// When the stream ends within it.
+    /// [`VideoError::Truncated`] if the stream ends within the frame, [`VideoError::Io`] if it can't be read.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, VideoError> {
         self.frames += 1;
         let frame = self.frames;
@@ -175,7 +176,8 @@ impl<R: Read> VideoReader<R> {
     }
 }
 
-/// A line without its end; None where the stream ends. A line that doesn't end is of the kind `InvalidData`.
+/// Reads a line, without its end; None where the stream ends. The error for a line that doesn't end is of the kind
+/// `InvalidData`.
 fn read_line(reader: &mut impl Read) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -194,6 +196,7 @@ fn read_line(reader: &mut impl Read) -> io::Result<Option<String>> {
     }
 }
 
+/// The error of a stream that was to be read.
 fn unread(error: io::Error) -> VideoError {
     match error.kind() {
         io::ErrorKind::InvalidData => VideoError::NoStream,
@@ -201,7 +204,7 @@ fn unread(error: io::Error) -> VideoError {
     }
 }
 
-/// Writes frames.
+/// Writes frames to a Y4M stream.
 pub struct VideoWriter<W> {
     writer: W,
     sampling: Sampling,
@@ -211,16 +214,16 @@ impl<W: Write> VideoWriter<W> {
     /// Writes the header, as it was read.
     ///
     /// # Errors
-    /// When the system doesn't take it.
+    /// [`VideoError::Io`] if the system doesn't take it.
     pub fn new(mut writer: W, header: &Header) -> Result<Self, VideoError> {
         writeln!(writer, "{}", header.line).map_err(unwritten)?;
         Ok(Self { writer, sampling: header.sampling.clone() })
     }
 
-    /// Writes a frame and sees it off.
+    /// Writes a frame, and waits until it is handed on.
     ///
     /// # Errors
-    /// When the system doesn't take it.
+    /// [`VideoError::Io`] if the system doesn't take it.
     pub fn write(&mut self, frame: &Frame) -> Result<(), VideoError> {
         let mut bytes = Vec::with_capacity(frame.line.len() + 1 + self.sampling.bytes());
         bytes.extend(frame.line.as_bytes());
@@ -230,6 +233,7 @@ impl<W: Write> VideoWriter<W> {
     }
 }
 
+/// The error of a stream that was to be written.
 fn unwritten(error: io::Error) -> VideoError {
     VideoError::Io { stream: "standard output", error }
 }

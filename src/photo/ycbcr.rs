@@ -10,30 +10,30 @@ use super::{Layout, Photo, Pixels};
 /// How the samples of a frame lie and what they mean.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
-    /// Pixels in a row.
+    /// Pixels per row.
     pub width: usize,
-    /// Rows.
+    /// Rows of pixels.
     pub height: usize,
-    /// Where chroma is.
+    /// The lattice of chroma.
     pub chroma: Chroma,
-    /// Bits of a sample, 8 to 16; above 8 a sample takes two bytes, the lower first.
+    /// Bits per sample, 8 to 16; above 8 a sample takes two bytes, the lower first.
     pub bits: u32,
     /// Which numbers are black and white.
     pub range: Range,
-    /// What luma is made of.
+    /// The shares of red and blue in luma.
     pub matrix: Matrix,
 }
 
 /// The lattice of chroma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chroma {
-    /// There is none: grey.
+    /// No chroma: grey.
     None,
-    /// At every pixel (4:4:4).
+    /// Chroma at every pixel (4:4:4).
     Whole,
-    /// At every second pixel of a row (4:2:2).
+    /// Chroma at every second pixel of a row (4:2:2).
     Half,
-    /// At every second pixel of every second row (4:2:0).
+    /// Chroma at every second pixel of every second row (4:2:0).
     Quarter(Siting),
 }
 
@@ -51,13 +51,13 @@ pub enum Siting {
 /// Which numbers are black and white.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
-    /// 16 to 235, chroma 16 to 240, of 8 bits.
+    /// Luma of 16 to 235, chroma of 16 to 240, in 8 bits.
     Limited,
-    /// All of them.
+    /// All numbers that the bits hold.
     Full,
 }
 
-/// The shares of red and blue in luma.
+/// The shares of red and blue in luma; green has the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matrix {
     red: f32,
@@ -65,21 +65,23 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// BT.601, of standard definition.
+    /// The matrix of BT.601, for standard definition.
     pub const BT601: Matrix = Matrix { red: 0.299, blue: 0.114 };
-    /// BT.709, of high definition.
+    /// The matrix of BT.709, for high definition.
     pub const BT709: Matrix = Matrix { red: 0.2126, blue: 0.0722 };
 
-    /// What is usual at this size, which is all a Y4M stream tells.
+    /// The matrix that is usual at this size, which is all a Y4M stream tells.
     pub fn usual(width: u32, height: u32) -> Self {
         if width >= 1280 || height > 576 { Self::BT709 } else { Self::BT601 }
     }
 
+    /// Luma and the two chroma samples to red, green and blue; luma and colours 0..1, chroma -0.5..0.5.
     fn to_rgb(self, [y, cb, cr]: [f32; 3]) -> [f32; 3] {
         let (r, b) = (y + 2.0 * (1.0 - self.red) * cr, y + 2.0 * (1.0 - self.blue) * cb);
         [r, (y - self.red * r - self.blue * b) / (1.0 - self.red - self.blue), b]
     }
 
+    /// Red, green and blue to luma and the two chroma samples, as [`Matrix::to_rgb`] the other way.
     fn of_rgb(self, [r, g, b]: [f32; 3]) -> [f32; 3] {
         let y = self.red * r + (1.0 - self.red - self.blue) * g + self.blue * b;
         [y, (b - y) / (2.0 * (1.0 - self.blue)), (r - y) / (2.0 * (1.0 - self.red))]
@@ -89,9 +91,9 @@ impl Matrix {
 /// A frame of video.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// The line that opens it.
+    /// The line that opens the frame, without its end.
     pub(super) line: String,
-    /// Its planes one after another: luma, blue-difference, red-difference.
+    /// The planes one after another: luma, blue-difference, red-difference.
     pub(super) samples: Vec<u16>,
 }
 
@@ -101,11 +103,13 @@ impl Sampling {
         self.samples() * if self.bits > 8 { 2 } else { 1 }
     }
 
+    /// Samples of a frame, in all planes.
     fn samples(&self) -> usize {
         let (width, height) = self.chroma_size();
         self.width * self.height + 2 * width * height
     }
 
+    /// Width and height of a plane of chroma, in samples.
     fn chroma_size(&self) -> (usize, usize) {
         match self.chroma {
             Chroma::None => (0, 0),
@@ -115,6 +119,7 @@ impl Sampling {
         }
     }
 
+    /// The samples that a frame's bytes hold.
     pub(super) fn unpack(&self, bytes: &[u8]) -> Vec<u16> {
         if self.bits > 8 {
             bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
@@ -123,6 +128,7 @@ impl Sampling {
         }
     }
 
+    /// Appends the bytes of a frame's samples.
     pub(super) fn pack(&self, samples: &[u16], bytes: &mut Vec<u8>) {
         if self.bits > 8 {
             bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
@@ -131,7 +137,7 @@ impl Sampling {
         }
     }
 
-    /// Numbers of black and of a step of 1 in luma, of no colour and of a step of 1 in chroma.
+    /// Numbers of a sample: black, the way from it to white, no colour, and the span of chroma.
     fn scale(&self) -> [f32; 4] {
         let unit = (1_u32 << (self.bits - 8)) as f32;
         let top = ((1_u32 << self.bits) - 1) as f32;
@@ -165,7 +171,7 @@ impl Sampling {
         Photo::new(self.width, self.height, Pixels::Sixteen(pixels), layout)
     }
 
-    /// The frame with what has become of its photo.
+    /// The frame with the change from its photo `before` to the restored one, `after`, added to it.
     ///
     /// # Panics
     ///
@@ -196,7 +202,7 @@ impl Sampling {
         Frame { line: frame.line.clone(), samples }
     }
 
-    /// Chroma from its lattice to every pixel, between the nearest samples.
+    /// Brings a plane of chroma from its lattice to every pixel, between the nearest samples.
     fn raise(&self, plane: &[f32]) -> Vec<f32> {
         let ((width, height), [across, down]) = (self.chroma_size(), self.axes());
         let between = |axis: Axis, at: usize, side: usize| match axis {
@@ -222,7 +228,7 @@ impl Sampling {
         raised
     }
 
-    /// Chroma from every pixel to its lattice, as a mean around each sample.
+    /// Brings a plane of chroma from every pixel to its lattice, as a mean around each sample.
     fn lower(&self, plane: &[f32]) -> Vec<f32> {
         let ((width, height), [across, down]) = (self.chroma_size(), self.axes());
         let around = |axis: Axis, at: usize, side: usize| match axis {
@@ -256,14 +262,14 @@ impl Sampling {
     }
 }
 
-/// How samples of half as many lie among pixels.
+/// How samples of chroma lie along an axis of pixels.
 #[derive(Clone, Copy)]
 enum Axis {
-    /// There are as many.
+    /// A sample at every pixel.
     Whole,
-    /// Each on the first of its two pixels.
+    /// A sample for two pixels, on the first of them.
     On,
-    /// Each between its two pixels.
+    /// A sample for two pixels, between them.
     Between,
 }
 
