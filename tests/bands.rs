@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::devices;
+use common::{adapter, devices};
 use irnext::compile::{self, Frame, PlanError, Room, compile_bands, compile_picture};
 use irnext::gpu::Gpu;
 use irnext::graph::Graph;
@@ -141,9 +141,7 @@ fn eight(photo: &Photo) -> &[[u8; 4]] {
 
 /// A fresh device, whose memory is its own.
 fn fresh() -> Arc<Gpu> {
-    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
-    let adapter = irnext::gpu::adapters().swap_remove(index);
-    Arc::new(Gpu::open(&adapter, irnext::kernels::shaders()).expect("opens"))
+    Arc::new(Gpu::open(&adapter(), irnext::kernels::shaders()).expect("opens"))
 }
 
 fn restorer(gpu: &Arc<Gpu>, memory: Option<u64>) -> (Restorer, Arc<Mutex<Vec<String>>>) {

@@ -5,8 +5,8 @@ mod common;
 #[path = "common/on_device.rs"]
 mod on_device;
 
-use common::devices;
-use irnext::gpu::{AdapterChoice, Gpu, adapters};
+use common::{adapter, device_argument, devices};
+use irnext::gpu::{AdapterChoice, Gpu};
 use irnext::kernels::shaders;
 use irnext::model::{Activation, MeanKind, Model};
 use irnext::photo::{Photo, Pixels};
@@ -20,13 +20,9 @@ use std::sync::Arc;
 
 const MODEL: &str = "tests/data/models/tiny.weights.safetensors";
 
-fn adapter_index() -> usize {
-    std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"))
-}
-
 /// A device of its own, to be broken.
 fn fresh() -> Arc<Gpu> {
-    Arc::new(Gpu::open(&adapters().swap_remove(adapter_index()), shaders()).expect("opens"))
+    Arc::new(Gpu::open(&adapter(), shaders()).expect("opens"))
 }
 
 fn model() -> Model {
@@ -45,7 +41,7 @@ fn photo(width: u32, height: u32) -> Photo {
 
 /// The program on the device under test.
 fn irnext(arguments: &[&str]) -> Output {
-    on_device::command().env("IRNEXT_DEVICE", adapter_index().to_string()).args(arguments).output().expect("starts")
+    on_device::command().env("IRNEXT_DEVICE", device_argument()).args(arguments).output().expect("starts")
 }
 
 fn text(path: &Path) -> &str {
@@ -241,7 +237,7 @@ fn shipped_models_restore_on_devices() {
 #[test]
 fn a_device_is_compared_with_the_cpu() {
     let decibels = |sources| {
-        let gpu = Arc::new(Gpu::open(&adapters().swap_remove(adapter_index()), sources).expect("opens"));
+        let gpu = Arc::new(Gpu::open(&adapter(), sources).expect("opens"));
         restorer(&gpu, None).decibels_to_cpu().expect("runs").expect("is finite")
     };
     let sound = decibels(shaders());

@@ -4,9 +4,9 @@ mod common;
 #[path = "common/on_device.rs"]
 mod on_device;
 
-use common::devices;
+use common::{adapter, device_argument, devices};
 use irnext::compile::{CHOICES, alone, assign_elements, candidates, check_key, key};
-use irnext::gpu::{Gpu, GpuError, LearningLock, Preferences, ShaderError, adapters};
+use irnext::gpu::{Gpu, GpuError, LearningLock, Preferences, ShaderError};
 use irnext::graph::{Conv2d, Epilogue, Graph, NodeId, Op};
 use irnext::kernels::shaders;
 use irnext::model::random_model;
@@ -21,7 +21,7 @@ fn checks_are_kept_and_a_broken_file_is_made_anew() {
     // Fails with a word where there is no adapter.
     let name = &devices().packed.name;
     let folder = tempfile::tempdir().expect("a folder");
-    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let device = device_argument();
     let bench = || {
         let done = on_device::command()
             .env("IRNEXT_CACHE", folder.path())
@@ -70,7 +70,7 @@ fn checks_are_kept_and_a_broken_file_is_made_anew() {
 #[test]
 fn an_interrupted_first_run_is_forgotten() {
     let folder = tempfile::tempdir().expect("a folder");
-    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let device = device_argument();
     let mut command = on_device::command();
     command.env("IRNEXT_CACHE", folder.path()).env("MESA_SHADER_CACHE_DIR", folder.path().join("mesa"));
     command.args(["bench", "--no-kernels", "--width", "8", "--size", "64x64", "--device", &device]);
@@ -126,8 +126,7 @@ fn a_wrong_plain_kernel_is_seen() {
     let wrong = right.replace("sum + bias_of(block)", "1.01 * sum + bias_of(block)");
     assert_ne!(right, wrong);
     std::fs::write(folder.path().join("conv2d.wgsl"), &wrong).expect("writes");
-    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
-    let adapter = adapters().into_iter().nth(index).expect("is there");
+    let adapter = adapter();
     for (folder, wanted) in
         [(None, Verdict::Agrees), (Some(&folder), Verdict::Objection("disagrees with the CPU reference".into()))]
     {
@@ -142,7 +141,7 @@ fn a_wrong_plain_kernel_is_seen() {
 fn pipelines_are_kept_for_the_next_start() {
     let gpu = &devices().packed;
     let folder = tempfile::tempdir().expect("a folder");
-    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let device = device_argument();
     let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/heldout/dehaze/input/chelsea.png");
     let restore = |name: &str| {
         let output = folder.path().join(name);
@@ -196,8 +195,7 @@ fn sound_kernels_have_nothing_against_them() {
 /// What could not be compared is neither sound nor demoted.
 #[test]
 fn a_check_without_room_tells_nothing() {
-    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
-    let gpu = Arc::new(Gpu::open(&adapters().into_iter().nth(index).expect("is there"), shaders()).expect("opens"));
+    let gpu = Arc::new(Gpu::open(&adapter(), shaders()).expect("opens"));
     let of = |kernel| verdict(&gpu, kernel, Element::F32, true).expect("runs");
     gpu.memory.set_budget(1 << 10);
     assert_eq!(of("conv2d_shared"), Verdict::NotCompared);
@@ -209,7 +207,7 @@ fn a_check_without_room_tells_nothing() {
 #[test]
 fn tuning_passes_over_a_demoted_kernel() {
     let folder = tempfile::tempdir().expect("a folder");
-    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let device = device_argument();
     let tuned = || {
         let mut command = on_device::command();
         command.env("IRNEXT_CACHE", folder.path()).args(["tune", "--device", &device]);
@@ -232,7 +230,7 @@ fn tuning_passes_over_a_demoted_kernel() {
 /// Nor is one that is seen to be wrong.
 #[test]
 fn tuning_never_takes_a_wrong_kernel() {
-    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let device = device_argument();
     let folder = tempfile::tempdir().expect("a folder");
     let right = std::fs::read_to_string("shaders/conv2d_tiled.wgsl").expect("reads");
     let wrong = right.replace("sum + bias_of(block)", "2.0 * sum + bias_of(block)");
@@ -270,8 +268,7 @@ fn two_convolutions() -> Graph {
 #[test]
 fn tuning_gets_by_on_little_memory_and_in_its_time() {
     // A device of its own: budgets and preferences are a device's.
-    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
-    let adapter = adapters().into_iter().nth(index).expect("devices() found it");
+    let adapter = adapter();
     let graph = two_convolutions();
     let open = |bytes| {
         let gpu = Arc::new(Gpu::open(&adapter, shaders()).expect("opens"));
@@ -300,8 +297,7 @@ fn tuning_gets_by_on_little_memory_and_in_its_time() {
 fn what_a_kernel_is_left_out_for_decides_what_becomes_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::copy("shaders/conv2d.wgsl", folder.path().join("conv2d.wgsl")).expect("copies");
-    let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
-    let adapter = adapters().into_iter().nth(index).expect("is there");
+    let adapter = adapter();
     let kernels = ["conv2d_tiled", "conv2d_shared", "two convolutions"];
     let measured = |own: bool, failing: &str| {
         let sources = if own { shaders().replaced_from(folder.path()) } else { Ok(shaders()) };
@@ -356,7 +352,7 @@ fn rows_are_left_out_of_what_is_too_large() {
 #[test]
 fn a_part_of_the_table_is_not_kept() {
     let folder = tempfile::tempdir().expect("a folder");
-    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into());
+    let device = device_argument();
     let part = |more: &[&str]| {
         let mut command = on_device::command();
         command.env("IRNEXT_CACHE", folder.path()).args(["tune", "--device", &device, "--json"]);
@@ -385,7 +381,7 @@ fn a_part_of_the_table_is_not_kept() {
 /// Beside its speed, each kernel's error: of every one that a network takes, and within what `verify` passes.
 #[test]
 fn a_bench_says_how_far_each_kernel_is_from_f64() {
-    let device = std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or_else(|_| "0".into());
+    let device = device_argument();
     for (device, most) in [(device.as_str(), 2e-3), ("cpu", 1e-5)] {
         let shape = ["--width", "8", "--blocks", "1", "--size", "64x64", "--seconds", "0"];
         let mut command = on_device::command();

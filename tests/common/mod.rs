@@ -11,14 +11,12 @@ use std::thread;
 
 /// One adapter, opened with native half precision where it has it, with packed half precision, and with no more than
 /// WebGPU promises of every adapter.
-#[allow(dead_code, reason = "each test binary uses its share")]
 pub struct Devices {
     pub native: Option<Arc<Gpu>>,
     pub packed: Arc<Gpu>,
     pub weak: Arc<Gpu>,
 }
 
-#[allow(dead_code, reason = "each test binary uses its share")]
 impl Devices {
     /// Those that differ in how shaders read and write, with a name for messages.
     pub fn all(&self) -> Vec<(&'static str, Arc<Gpu>)> {
@@ -31,8 +29,20 @@ impl Devices {
     }
 }
 
-/// The adapter under test: the first, or the one that IRNEXT_TEST_ADAPTER numbers. A machine without one fails, and
-/// says what to do; it never passes in silence.
+/// What `--device` takes for the adapter under test: the first, or the one that IRNEXT_TEST_ADAPTER numbers.
+pub fn device_argument() -> String {
+    std::env::var("IRNEXT_TEST_ADAPTER").unwrap_or("0".into())
+}
+
+/// The adapter under test. A machine without one fails, and says what to do; it never passes in silence.
+pub fn adapter() -> wgpu::Adapter {
+    adapters().into_iter().nth(device_argument().parse().expect("a number")).expect(
+        "no adapter to test on: `tests/run.sh` installs a software Vulkan driver and runs all tests; \
+         what needs no adapter is `cargo test --lib --test shaders --test reference --test checkpoints --test photo --test damaged`",
+    )
+}
+
+/// The adapter under test, opened in its several ways.
 ///
 /// A software driver compiles on one thread a device, so threads take turns at as many devices as there are cores.
 pub fn devices() -> &'static Devices {
@@ -43,14 +53,13 @@ pub fn devices() -> &'static Devices {
     thread_local!(static OWN: usize = THREADS.fetch_add(1, Ordering::Relaxed));
     let own = rayon::current_thread_index().unwrap_or_else(|| OWN.with(|own| *own));
     ALL[own % ALL.len()].get_or_init(|| {
-        let index = std::env::var("IRNEXT_TEST_ADAPTER").ok().map_or(0, |text| text.parse().expect("a number"));
-        let adapter = adapters().into_iter().nth(index).expect(
-            "no adapter to test on: `tests/run.sh` installs a software Vulkan driver and runs all tests; \
-             what needs no adapter is `cargo test --lib --test shaders --test reference --test checkpoints --test photo --test damaged`",
-        );
+        let adapter = adapter();
         let packed = Arc::new(Gpu::open_with(&adapter, shaders(), false, adapter.limits()).expect("opens"));
         let limits = wgpu::Limits::default();
-        assert_eq!((limits.max_storage_buffer_binding_size, limits.max_compute_workgroup_storage_size), (128 << 20, 16384));
+        assert_eq!(
+            (limits.max_storage_buffer_binding_size, limits.max_compute_workgroup_storage_size),
+            (128 << 20, 16384)
+        );
         assert_eq!(
             (limits.max_compute_workgroups_per_dimension, limits.max_compute_invocations_per_workgroup),
             (65535, 256)
