@@ -24,6 +24,11 @@ impl Variant {
         Self { shader, features: vec![], constants: vec![] }.with_features(features)
     }
 
+    /// The features that are on.
+    pub fn features(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.features.iter().copied()
+    }
+
     /// Whether a feature is on.
     pub fn has(&self, feature: &str) -> bool {
         self.features.contains(&feature)
