@@ -6,7 +6,7 @@ use super::output::{self, print_line, say};
 use super::{DeviceArguments, Failure};
 use crate::restore::Executor;
 use crate::tensor::file::TensorFile;
-use crate::verify::{Report, golden, golden_case, random_cases, refused_case};
+use crate::verify::{Report, golden, golden_case, pixel_cases, random_cases, refused_case};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -39,6 +39,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let executor = Executor::open(&options)?;
     passed_over(&executor);
     let mut reports = random_cases(&executor, options.precision, SEEDS);
+    if let Executor::Gpu(gpu) = &executor {
+        reports.extend(pixel_cases(gpu, options.precision));
+    }
     for path in &arguments.golden {
         let file = TensorFile::read(path)?;
         let cases = golden::cases(&file);

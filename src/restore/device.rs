@@ -1,6 +1,6 @@
 //! A picture on a device: in one piece where it fits and no dispatch takes too long, else in bands.
 
-use super::pixels::{Restored, rgb};
+use super::pixels::{Restored, bytes, rgb, whole};
 use super::plans::Plans;
 use super::{RestoreError, Restorer};
 use crate::compile::{BandPlan, Cut, Frame, Room, compile_picture, cut};
@@ -279,24 +279,6 @@ impl Restorer {
         let [height, width] = super::padded_size(frame.height, frame.width);
         Ok(crate::compile::optimise(&self.model.picture_graph(height, width)?)?)
     }
-}
-
-pub(super) fn bytes(pixels: &Pixels) -> &[u8] {
-    match pixels {
-        Pixels::Eight(pixels) => bytemuck::cast_slice(pixels),
-        Pixels::Sixteen(pixels) => bytemuck::cast_slice(pixels),
-    }
-}
-
-/// The pixels that a plan of a whole picture has made of `pixels`, and how many are not finite.
-pub(super) fn whole(pixels: &Pixels, results: &[Vec<u8>]) -> (Pixels, u64) {
-    let count = results[1].first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)));
-    let restored = &results[0][..bytes(pixels).len()];
-    let restored = match pixels {
-        Pixels::Eight(_) => Pixels::Eight(bytemuck::pod_collect_to_vec(restored)),
-        Pixels::Sixteen(_) => Pixels::Sixteen(bytemuck::pod_collect_to_vec(restored)),
-    };
-    (restored, count)
 }
 
 fn in_bands(

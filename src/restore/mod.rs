@@ -5,7 +5,7 @@ mod device;
 mod executor;
 mod faithful;
 mod fill;
-mod pixels;
+pub(crate) mod pixels;
 mod plans;
 mod sound;
 mod turns;

@@ -5,7 +5,7 @@ use crate::photo::Pixels;
 use crate::reference::reflect;
 
 /// The red, green and blue of row `y` and column `x`, 0 to 1; beyond the picture's borders it is mirrored.
-pub(super) fn rgb(frame: Frame, pixels: &Pixels, y: usize, x: usize) -> [f32; 3] {
+pub(crate) fn rgb(frame: Frame, pixels: &Pixels, y: usize, x: usize) -> [f32; 3] {
     let at = reflect(y as isize, frame.height) * frame.width + reflect(x as isize, frame.width);
     match pixels {
         Pixels::Eight(pixels) => [0, 1, 2].map(|c| f32::from(pixels[at][c]) / 255.0),
@@ -14,7 +14,7 @@ pub(super) fn rgb(frame: Frame, pixels: &Pixels, y: usize, x: usize) -> [f32; 3]
 }
 
 /// Where results become pixels again.
-pub(super) struct Restored {
+pub(crate) struct Restored {
     frame: Frame,
     /// The picture, restored where rows were put; alpha as it was.
     pub pixels: Pixels,
@@ -46,4 +46,23 @@ impl Restored {
             }
         }
     }
+}
+
+/// The pixels as the device takes them.
+pub(crate) fn bytes(pixels: &Pixels) -> &[u8] {
+    match pixels {
+        Pixels::Eight(pixels) => bytemuck::cast_slice(pixels),
+        Pixels::Sixteen(pixels) => bytemuck::cast_slice(pixels),
+    }
+}
+
+/// The pixels that a plan of a whole picture has made of `pixels`, and how many are not finite.
+pub(crate) fn whole(pixels: &Pixels, results: &[Vec<u8>]) -> (Pixels, u64) {
+    let count = results[1].first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)));
+    let restored = &results[0][..bytes(pixels).len()];
+    let restored = match pixels {
+        Pixels::Eight(_) => Pixels::Eight(bytemuck::pod_collect_to_vec(restored)),
+        Pixels::Sixteen(_) => Pixels::Sixteen(bytemuck::pod_collect_to_vec(restored)),
+    };
+    (restored, count)
 }

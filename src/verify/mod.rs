@@ -4,7 +4,9 @@ mod check;
 mod error;
 pub mod golden;
 mod parameters;
+mod pixels;
 pub mod random;
 
 pub use check::{Report, Way, golden_case, random_cases, refused_case, ways};
 pub use error::Error;
+pub use pixels::pixel_cases;
