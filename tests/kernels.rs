@@ -2,14 +2,15 @@
 
 mod common;
 
-use common::devices;
 use common::graphs::{HALO, as_stored, filtered};
+use common::{adapter, devices};
 use half::f16;
 use irnext::compile::assign_elements;
+use irnext::gpu::Gpu;
 use irnext::graph::{Activation, Graph, Op};
-use irnext::kernels::Target;
+use irnext::kernels::{Target, shaders};
 use irnext::reference;
-use irnext::run::{TensorSession, target};
+use irnext::run::{TensorSession, measure_rounding, target};
 use irnext::tensor::{Element, FeatureMap, Shape};
 use irnext::verify::{self, Error, Way, random};
 use proptest::prelude::*;
@@ -261,4 +262,45 @@ fn halves_are_rounded_to_the_nearest() {
         assert!(same, "{a:e} + {b:e} is {:e}, rounded {wanted:e}: made {made:e}", a + b);
     }
     assert!(kinds.iter().all(|&count| count > 300), "{kinds:?}");
+}
+
+/// What shaders store is rounded to the nearest half float on every dialect; and a driver that rounds towards zero would be
+/// found out.
+#[test]
+fn stored_values_are_rounded_to_the_nearest() {
+    for (kind, gpu) in devices().all() {
+        assert!(measure_rounding(&gpu).expect("runs"), "{kind}");
+    }
+    let text = std::fs::read_to_string("shaders/shared/half.wgsl").expect("reads");
+    let rounded = "(cut + ((cut >> vec4<u32>(13u)) & vec4<u32>(1u)) + vec4<u32>(0xc8000fffu))";
+    assert!(text.contains(rounded));
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("shared")).expect("creates");
+    let text = text.replace(rounded, "(cut + vec4<u32>(0xc8000000u))");
+    std::fs::write(folder.path().join("shared/half.wgsl"), text).expect("writes");
+    let sources = shaders().replaced_from(folder.path()).expect("reads");
+    let adapter = adapter();
+    let limits = wgpu::Limits::default();
+    let gpu = Arc::new(Gpu::open_with(&adapter, sources, false, limits).expect("opens"));
+    assert!(!measure_rounding(&gpu).expect("runs"));
+}
+
+/// Pixels of files come in and go out as on the host, to the bit; a wrong shader is told.
+#[test]
+fn pixels_in_and_out() {
+    for (kind, gpu) in devices().all() {
+        for precision in [Element::F16, Element::F32] {
+            let reports = verify::pixel_cases(&gpu, precision);
+            assert!(reports.len() >= 8 && reports.iter().all(|report| report.pass), "{kind} {precision}: {reports:?}");
+        }
+    }
+    for (file, right, wrong) in [("pixels_in.wgsl", "255.0", "254.0"), ("pixels_out.wgsl", "255.0", "254.0")] {
+        let text = std::fs::read_to_string(format!("shaders/{file}")).expect("reads");
+        assert!(text.contains(right), "{file}");
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(file), text.replace(right, wrong)).expect("writes");
+        let sources = shaders().replaced_from(folder.path()).expect("reads");
+        let gpu = Arc::new(Gpu::open_with(&adapter(), sources, false, wgpu::Limits::default()).expect("opens"));
+        assert!(verify::pixel_cases(&gpu, Element::F16).iter().any(|report| !report.pass), "{file}");
+    }
 }

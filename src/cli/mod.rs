@@ -150,12 +150,14 @@ enum Precision {
     F32,
     /// As f16, packed in words as for adapters that have no native half precision
     Packed,
+    /// As f16, native also on a software driver, which is slower by it but may have matrices (Mesa 26.1)
+    Native,
 }
 
 impl From<Precision> for Element {
     fn from(precision: Precision) -> Self {
         match precision {
-            Precision::F16 | Precision::Packed => Element::F16,
+            Precision::F16 | Precision::Packed | Precision::Native => Element::F16,
             Precision::F32 => Element::F32,
         }
     }
@@ -191,7 +193,11 @@ impl DeviceArguments {
         Options {
             device: self.device.unwrap_or_default(),
             precision: self.precision.into(),
-            packed: self.precision == Precision::Packed,
+            native_f16: match self.precision {
+                Precision::F16 | Precision::F32 => None,
+                Precision::Packed => Some(false),
+                Precision::Native => Some(true),
+            },
             shaders: self.shaders.clone(),
             memory: self.memory,
             tune: !self.no_tune,

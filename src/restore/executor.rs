@@ -1,8 +1,9 @@
 //! What runs a network, chosen and opened.
 
 use super::RestoreError;
-use crate::gpu::{AdapterChoice, Backing, Gpu, GpuError, choose};
+use crate::gpu::{AdapterChoice, Backing, Gpu, GpuError, Shaders, choose};
 use crate::kernels::shaders;
+use crate::run::rounds_to_nearest;
 use crate::tensor::Element;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ pub struct Options {
     pub device: AdapterChoice,
     /// How activations are stored on a GPU. The CPU executor works in f32.
     pub precision: Element,
-    /// Keep half precision packed in words even where the adapter has it natively.
-    pub packed: bool,
+    /// Whether half precision is native, which an adapter may lack, or packed in words. None: native where the adapter has it,
+    /// is no software driver, and rounds to the nearest.
+    pub native_f16: Option<bool>,
     /// A folder whose WGSL files replace the binary's.
     pub shaders: Option<PathBuf>,
     /// Bytes of memory for maps and weights at most; a picture that takes more is restored in bands on a device, and
@@ -30,7 +32,7 @@ impl Default for Options {
         Self {
             device: AdapterChoice::Auto,
             precision: Element::F16,
-            packed: false,
+            native_f16: None,
             shaders: None,
             memory: None,
             tune: true,
@@ -58,15 +60,11 @@ impl Executor {
             sources = sources.replaced_from(folder)?;
         }
         let open = |adapter: &wgpu::Adapter, passed_over: Vec<String>| -> Result<Self, GpuError> {
-            let mut gpu = match options.packed {
-                true => Gpu::open_with(adapter, sources.clone(), false, adapter.limits())?,
-                false => Gpu::open(adapter, sources.clone())?,
-            };
-            gpu.passed_over = passed_over;
+            let gpu = opened(adapter, &sources, options.native_f16, passed_over)?;
             if let Some(memory) = options.memory {
                 gpu.memory.set_budget(memory);
             }
-            Ok(Self::Gpu(Arc::new(gpu)))
+            Ok(Self::Gpu(gpu))
         };
         let on_cpu = |reason: Option<String>| {
             let Some(_) = options.shaders else { return Self::Cpu(reason) };
@@ -96,6 +94,31 @@ impl Executor {
             Self::Cpu(_) => "CPU executor",
         }
     }
+}
+
+/// An adapter, opened with the half precision that is asked for.
+fn opened(
+    adapter: &wgpu::Adapter,
+    sources: &Shaders,
+    native_f16: Option<bool>,
+    mut passed_over: Vec<String>,
+) -> Result<Arc<Gpu>, GpuError> {
+    let open = |native_f16: bool, passed_over: Vec<String>| {
+        let mut gpu = Gpu::open_with(adapter, sources.clone(), native_f16, adapter.limits())?;
+        gpu.passed_over = passed_over;
+        Ok::<_, GpuError>(Arc::new(gpu))
+    };
+    let gpu = open(native_f16.unwrap_or(Gpu::takes_native_f16(adapter)), passed_over.clone())?;
+    if native_f16 == Some(true) && !gpu.dialect.native_f16 {
+        let reason = "it has no native half precision: leave out `--precision native`".into();
+        return Err(GpuError::Open { adapter: gpu.name.clone(), reason });
+    }
+    let is_sound = native_f16.is_some() || !gpu.dialect.native_f16 || rounds_to_nearest(&gpu)?;
+    if is_sound {
+        return Ok(gpu);
+    }
+    passed_over.push(format!("{}: its half precision doesn't round to the nearest, and is done without", gpu.name));
+    open(false, passed_over)
 }
 
 /// The first adapter that can be opened, told what was said of those before it; else all that was said.
