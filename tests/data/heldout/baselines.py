@@ -20,7 +20,7 @@ def dark_channel_prior(picture, patch=15, omega=0.95, floor=0.1, radius=40, smoo
     """He et al., CVPR 2009: airlight from the brightest of the darkest 0.1 %, transmission refined by the picture."""
     hazy = np.asarray(picture) / 255.0
     dark = ndimage.minimum_filter(hazy.min(2), patch)
-    haziest = np.argsort(dark.ravel())[-max(1, dark.size // 1000):]
+    haziest = np.argsort(dark.ravel(), kind="stable")[-max(1, dark.size // 1000):]
     airlight = hazy.reshape(-1, 3)[haziest[hazy.reshape(-1, 3)[haziest].sum(1).argmax()]]
     t = 1 - omega * ndimage.minimum_filter((hazy / airlight).min(2), patch)
     t = guided(hazy @ [0.299, 0.587, 0.114], t, radius, smooth)
