@@ -8,10 +8,12 @@
 Needs a Python with torch, numpy and safetensors and a built `target/release/irnext`. The other engines are installed with pip under
 target/peers (not into the Python). Every engine is a process of its own; a round asks each of them in turn for one
 run (this program for at least three, of which it gives the median; its time on a device is that of the dispatches,
-without the picture's way there and back). Printed and written to
-benches/results/peers-<machine>.json (with --driver: -driver.json): median, CPU time of all threads (what a busy machine
-leaves comparable; this program's has its loading in it), ratios of both to PyTorch on the CPU, errors against PyTorch in f32 and f64, peak
-resident memory, size on disk. An engine that can't run is named with the reason.
+without the picture's way there and back). Printed and written to --out: median, CPU time of all threads (what a busy
+machine leaves comparable; this program's has its loading in it), ratios of both to PyTorch on the CPU, errors against
+PyTorch in f32 and f64, peak resident memory, size on disk. An engine that can't run is named with the reason.
+
+The file is peers-<machine>-<instruction set>-<N>-threads.json, with what differs from the defaults behind the threads:
+peers-amd-epyc-avx2-2-threads-480x640-14-blocks-local-mean-driver.json. One that exists is kept, but for --overwrite.
 """
 
 import argparse
@@ -32,6 +34,7 @@ HOME = ROOT / "target" / "peers"
 SITE = HOME / "site"
 PROGRAM = ROOT / "target" / "release" / "irnext"
 PACKAGES = "onnx onnxruntime ncnn pnnx onnxscript onnx_ir ml_dtypes flatbuffers protobuf packaging".split()
+USUAL = {"size": "256x256", "width": 32, "blocks": 4, "mean": "global"}
 DISK = {  # what of the packages an engine needs to run
     "torch": ["torch"], "onnxruntime": ["onnxruntime"], "ncnn": ["ncnn", "ncnn.libs"],
 }
@@ -39,15 +42,17 @@ DISK = {  # what of the packages an engine needs to run
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="256x256", help="HxW, multiples of 32")
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--blocks", type=int, default=4)
-    parser.add_argument("--mean", default="global", choices=["global", "local"])
+    parser.add_argument("--size", default=USUAL["size"], help="HxW, multiples of 32")
+    parser.add_argument("--width", type=int, default=USUAL["width"])
+    parser.add_argument("--blocks", type=int, default=USUAL["blocks"])
+    parser.add_argument("--mean", default=USUAL["mean"], choices=["global", "local"])
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", nargs="+", metavar="ENGINE", help="e.g. torch-cpu ncnn-cpu irnext-cpu")
     parser.add_argument("--program", type=Path, default=PROGRAM, help="the binary of irnext")
     parser.add_argument("--driver", type=Path, help="what this program is run by, so that it finds another Vulkan driver")
+    parser.add_argument("--out", type=Path, default=ROOT / "benches" / "results", metavar="DIR", help="[benches/results]")
+    parser.add_argument("--overwrite", action="store_true", help="replace a result of this machine and these options")
     parser.add_argument("--patience", type=float, default=300, help="seconds to wait for one answer of an engine")
     return parser.parse_args()
 
@@ -193,8 +198,31 @@ def machine():
     return model.strip()
 
 
+def instructions():
+    """What of a processor's vector instructions decides its speed: two of one name may differ in them."""
+    try:
+        flags = re.search(r"^flags\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(), re.M).group(1).split()
+    except (OSError, AttributeError):
+        flags = []
+    return "avx512" if "avx512f" in flags else "avx2" if "avx2" in flags else platform.machine()
+
+
+def target(options):
+    """The file of this machine and these options."""
+    words = {"size": options.size, "width": f"width {options.width}", "blocks": f"{options.blocks} blocks",
+             "mean": f"{options.mean} mean"}
+    other = [word for name, word in words.items() if getattr(options, name) != USUAL[name]]
+    parts = [machine(), instructions(), f"{options.threads} threads", *other, *(["driver"] if options.driver else [])]
+    slug = re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")
+    return options.out / f"peers-{slug}.json"
+
+
 def main():
     options = arguments()
+    file = target(options)
+    if file.exists() and not options.overwrite:
+        sys.exit(f"{file} exists: --overwrite replaces it, --out DIR writes elsewhere")
+    options.out.mkdir(parents=True, exist_ok=True)
     if not options.program.exists():
         sys.exit(f"{options.program} is missing: cargo build --release")
     if options.driver and not options.driver.exists():
@@ -242,9 +270,9 @@ def main():
                 "max_error_f64": error["f64"], "peak_mib": peer.close(), "disk_mib": size_of(peer.name, options.program),
             })
     report = {
-        "machine": machine(), "threads": options.threads, "load": os.getloadavg()[0], "size": options.size,
-        "width": options.width, "blocks": options.blocks, "mean": options.mean, "rounds": options.rounds,
-        "engines": rows, "refused": refused,
+        "machine": machine(), "instructions": instructions(), "threads": options.threads, "load": os.getloadavg()[0],
+        "size": options.size, "width": options.width, "blocks": options.blocks, "mean": options.mean,
+        "rounds": options.rounds, "engines": rows, "refused": refused,
     }
     print(f"{report['machine']}, {options.threads} threads, load {report['load']:.1f}; width {options.width}, "
           f"{options.blocks} blocks, {options.mean} mean, {options.size}; {options.rounds} rounds")
@@ -257,11 +285,8 @@ def main():
               f"{row['disk_mib']:>9.0f}  {row['device']}")
     for name, reason in refused.items():
         print(f"{name:<20} did not run: {reason}")
-    other = " driver" if options.driver else ""
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{report['machine']} {options.threads} threads{other}".lower()).strip("-")
-    target = ROOT / "benches" / "results" / f"peers-{slug}.json"
-    target.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"written: {target.relative_to(ROOT)}")
+    file.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"written: {file}")
 
 
 if __name__ == "__main__":
