@@ -4,10 +4,10 @@
 mod common;
 
 use common::{adapter, devices};
-use irnext::compile::{self, Frame, PlanError, Room, compile_bands, compile_picture};
+use irnext::compile::{self, PlanError, Room, compile_bands, compile_picture};
 use irnext::gpu::Gpu;
 use irnext::graph::Graph;
-use irnext::kernels::Target;
+use irnext::kernels::{Raster, Target};
 use irnext::model::{Activation, Config, MeanKind, Model, random_model};
 use irnext::photo::{Photo, Pixels};
 use irnext::restore::{Executor, Options, Restorer};
@@ -182,9 +182,9 @@ fn heavy_dispatches_are_cut_where_they_must_be() {
     let (whole, _) = restorer(&fresh(), None);
     let whole = whole.restore(&photo()).expect("restores");
     let mut gpu = fresh();
-    let frame = Frame { height: 120, width: 200, sixteen: false };
+    let raster = Raster { height: 120, width: 200, sixteen: false };
     let graph = fused(&model(MeanKind::Global), 128, 224);
-    let plan = compile_picture(&graph, Element::F16, target(&gpu, false), frame).expect("compiles");
+    let plan = compile_picture(&graph, Element::F16, target(&gpu, false), raster).expect("compiles");
     for parts in [2, 3] {
         let most = plan.most_flops() / parts;
         let room = Room { budget: u64::MAX, limits: gpu.limits.clone(), flops_at_once: most };
@@ -307,8 +307,8 @@ fn an_arena_in_several_blocks_makes_the_same_picture() {
     let target = Target { max_buffer: limits.max_buffer_size, ..Target::default() };
     let config = Config::new(32, 4, Activation::Tanh, MeanKind::Global);
     let graph = fused(&random_model(config), 4000, 6016);
-    let frame = Frame { height: 4000, width: 6000, sixteen: false };
-    let plan = compile_picture(&graph, Element::F16, target, frame).expect("compiles");
+    let raster = Raster { height: 4000, width: 6000, sixteen: false };
+    let plan = compile_picture(&graph, Element::F16, target, raster).expect("compiles");
     assert_eq!(plan.fits(&limits), Ok(()));
     assert!(plan.placement.bytes() as f64 <= 1.15 * plan.placement.lower_bound as f64, "{:?}", plan.placement.blocks);
 }

@@ -22,8 +22,8 @@ use std::time::Instant;
   irnext eval GoPro/test --model deblur.pkl --mean local --json > gopro.json
   irnext eval RSBlur --list datalist/RSBlur/RSBlur_real_test.txt --table
 
-Data sets are known by their folders: RESIDE, GoPro, RSBlur, Rain100, Test100, CSD, Snow100K,
-DPDD, and `input` beside `target` in a folder named after a task. Without --model and --quality
+Data sets are known by their folders: RESIDE, GoPro, RSBlur, Rain100, Test100, CSD, Snow100K, \
+DPDD, and `input` beside `target` in a folder named after a task. Without --model and --quality \
 every model that is shipped for the data set's task is measured.
 
 Protocols:

@@ -6,12 +6,12 @@ use super::output::{self, print_line, say};
 use super::wrong::wrong;
 use super::{DeviceArguments, Failure, ModelArguments, parse_size};
 use crate::compile::{
-    CHOICES, Cut, Estimate, Frame, PASSES, Plan, Room, assign_elements, compile, compile_picture, cut, optimise,
-    required, shader, stages,
+    CHOICES, Cut, Estimate, PASSES, Plan, Room, assign_elements, compile, compile_picture, cut, optimise, required,
+    shader, stages,
 };
 use crate::gpu::{Dialect, Gpu, Shaders, Variant};
 use crate::graph::{Graph, NodeId, WeightId};
-use crate::kernels::{Target, shaders};
+use crate::kernels::{KERNELS, Raster, Target, shaders};
 use crate::model::Model;
 use crate::restore::{Executor, padded_size};
 use crate::run::{explain, target};
@@ -31,7 +31,7 @@ use std::sync::Arc;
   irnext inspect --dot | dot -Tsvg > graph.svg
   irnext inspect --device 0 --wgsl conv2d_tiled
 
-Without --device the plan is one for what WebGPU promises of every device. --width and --blocks take a
+Without --device the plan is one for what WebGPU promises of every device. --width and --blocks take a \
 network on random weights; width 32 with 4 blocks is the published dehazing network.")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -81,7 +81,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(name) = &arguments.wgsl {
         let by_it = CHOICES.iter().copied().find(|kernel| kernel == name);
         let target = Target { prefer: by_it, ..aim.target };
-        return wgsl(&aim, &compile(&optimised, precision, target)?, by_it.and_then(shader).unwrap_or(name));
+        let raster = Raster { height, width, sixteen: false };
+        // With the dispatches of a file's pixels. All nodes are computed, whichever outputs there are.
+        let mut picture = optimised;
+        picture.outputs.retain(|output| output.name == "full");
+        let plan = compile_picture(&picture, precision, target, raster)?;
+        return wgsl(&aim, &plan, by_it.and_then(shader).unwrap_or(name));
     }
     if arguments.steps {
         print_steps(&plan)?;
@@ -216,7 +221,7 @@ fn memory(graph: &Graph, precision: Element, aim: &Aim, arguments: &Arguments) -
     graph.outputs.retain(|output| output.name == "full");
     let graph = optimise(&graph)?;
     let [height, width] = arguments.size;
-    let plan = compile_picture(&graph, precision, aim.target, Frame { height, width, sixteen: false })?;
+    let plan = compile_picture(&graph, precision, aim.target, Raster { height, width, sixteen: false })?;
     let whole = plan.device_bytes();
     let bands = match cut(plan, &graph, precision, aim.target, &room) {
         Ok(Cut::Whole(_)) => None,
@@ -330,7 +335,11 @@ fn wgsl(aim: &Aim, plan: &Plan, name: &str) -> Result<ExitCode, Failure> {
     let variants: BTreeSet<&Variant> = plan.steps.iter().map(|step| &step.variant).collect();
     let meant = |variant: &&&Variant| variant.shader == name || variant.to_string() == name;
     if !variants.iter().any(|variant| meant(&variant)) {
-        return Err(wrong(format!("the plan has no step by `{name}`; it has: {}", kernels(plan))));
+        let why = match KERNELS.iter().any(|kernel| kernel.name == name) {
+            true => format!("no step of this network on this target is by `{name}`, which others may have"),
+            false => format!("there is no kernel `{name}`"),
+        };
+        return Err(wrong(format!("{why}; this plan has: {}", kernels(plan))));
     }
     let dialect = aim.gpu.as_ref().map_or(Dialect::default(), |gpu| gpu.dialect);
     for variant in variants.iter().filter(meant) {

@@ -87,7 +87,7 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Convert a checkpoint in any form to safetensors
     Convert(convert::Arguments),
-    /// Time every dispatch of a picture on the device's clock, beside a measured roofline
+    /// Time every dispatch of a network on the device's clock, beside a measured roofline
     Profile(profile::Arguments),
     /// Time each kernel at the network's own shapes, and whole models
     Bench(bench::Arguments),

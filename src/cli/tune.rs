@@ -28,10 +28,10 @@ use std::time::Duration;
   irnext tune --width 16 --size 480x640 --json
   irnext tune --device 0 --only \"3x3/1 32>32\" --kernel conv2d_tiled --shaders shaders   as you edit it
 
-Kernels are kept by adapter, driver and shaders in IRNEXT_CACHE, else in the user's cache folder. Without --device the
-first adapter is taken, a software driver too. Times are the least of a host's clock, errors relative L2 against the CPU
-reference in f64; the roofline (`profile`) is measured in the same run, without units for matrices and for a direct
-convolution, so that kernels by matrices or Winograd may pass it. Shaders of a folder are compiled with a check of every
+Kernels are kept by adapter, driver and shaders in IRNEXT_CACHE, else in the user's cache folder. Without --device the \
+first adapter is taken, a software driver too. Times are the least of a host's clock, errors relative L2 against the CPU \
+reference in f64; the roofline (`profile`) is measured in the same run, without units for matrices and for a direct \
+convolution, so that kernels by matrices or Winograd may pass it. Shaders of a folder are compiled with a check of every \
 index: compare them with others of the folder.")]
 pub(super) struct Arguments {
     /// Channels at full resolution

@@ -18,7 +18,7 @@ use std::process::ExitCode;
   irnext verify --golden tests/data/golden/ops.safetensors --precision f32 --json
   irnext verify --device 1 --shaders my-shaders/
 
-Relative L2 errors up to 1e-5 (f32) or 2e-3 (f16) pass. Without --device the first adapter is taken, a software
+Relative L2 errors up to 1e-5 (f32) or 2e-3 (f16) pass. Without --device the first adapter is taken, a software \
 driver too.")]
 pub(super) struct Arguments {
     /// A golden file (safetensors with cases in its metadata); may be given several times

@@ -23,6 +23,6 @@ pub use cuts::Room;
 pub use lower::LowerError;
 pub use memory::{Lifetime, Placement, place};
 pub use passes::{PASSES, Pass, assign_elements, optimise, required, stages};
-pub use plan::{Frame, Plan, PlanError, Port, compile, compile_picture};
+pub use plan::{Plan, PlanError, Port, compile, compile_picture};
 pub use reach::is_statistic;
 pub use segment::Band;

@@ -5,7 +5,9 @@ use super::memory::{Lifetime, Placement, place};
 use super::passes::assign_elements;
 use crate::gpu::UPLOAD_BYTES;
 use crate::graph::{Graph, GraphError, NodeId};
-use crate::kernels::{ALIGNMENT, BufferId, BufferSpec, Lowering, Operand, Step, Target, Window, pixels_in, pixels_out};
+use crate::kernels::{
+    ALIGNMENT, BufferId, BufferSpec, Lowering, Operand, Raster, Step, Target, Window, pixels_in, pixels_out,
+};
 use crate::tensor::memory::Bytes;
 use crate::tensor::{Element, Shape};
 use thiserror::Error;
@@ -97,24 +99,6 @@ pub struct Port {
     pub shape: Shape,
     /// How it is stored.
     pub element: Element,
-}
-
-/// The size and depth of a picture file's pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Frame {
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// 16 bits a channel, not 8.
-    pub sixteen: bool,
-}
-
-impl Frame {
-    /// Bytes of its RGBA pixels.
-    pub fn bytes(self) -> u64 {
-        (self.height * self.width) as u64 * if self.sixteen { 8 } else { 4 }
-    }
 }
 
 /// A static list of dispatches over one arena.
@@ -240,29 +224,26 @@ fn compile_maps(mut lowering: Lowering, origin: Option<Port>) -> Result<Plan, Pl
 ///
 /// # Errors
 /// When an op has no kernel.
-pub fn compile_picture(graph: &Graph, precision: Element, target: Target, frame: Frame) -> Result<Plan, PlanError> {
+pub fn compile_picture(graph: &Graph, precision: Element, target: Target, raster: Raster) -> Result<Plan, PlanError> {
     let mut graph = graph.clone();
     assign_elements(&mut graph, precision);
     let mut lowering = Lowering::new(&graph, precision, target);
-    let original = lowering.buffer("pixels", frame.bytes());
-    let restored = lowering.buffer("restored pixels", frame.bytes());
+    let original = lowering.buffer("pixels", raster.bytes());
+    let restored = lowering.buffer("restored pixels", raster.bytes());
     let not_finite = lowering.buffer("count of non-finite pixels", 4);
     for input in graph.inputs() {
-        pixels_in::lower(&mut lowering, input, Operand::Buffer(original), frame.height, frame.width, frame.sixteen);
+        pixels_in::lower(&mut lowering, input, Operand::Buffer(original), raster);
     }
     (0..graph.nodes.len()).try_for_each(|index| lower(&mut lowering, NodeId(index)))?;
     if let Some(output) = graph.outputs.first() {
-        let picture = pixels_out::Picture {
-            height: frame.height,
-            width: frame.width,
-            sixteen: frame.sixteen,
+        let buffers = pixels_out::PixelBuffers {
             original: Operand::Buffer(original),
             restored: Operand::Buffer(restored),
             not_finite: Operand::Buffer(not_finite),
         };
-        pixels_out::lower(&mut lowering, output.node, &picture);
+        pixels_out::lower(&mut lowering, output.node, raster, &buffers);
     }
-    let shape = Shape::new(frame.height, frame.width, 4);
+    let shape = Shape::new(raster.height, raster.width, 4);
     let port = |name: &str, buffer| Port { name: name.into(), buffer, shape, element: Element::F32 };
     let outputs = vec![port("restored", restored), port("not finite", not_finite)];
     Ok(finish(lowering, vec![port("pixels", original)], outputs, vec![not_finite]))

@@ -39,6 +39,7 @@ pub mod pixels_out;
 pub mod pool_pyramid;
 pub mod probe_copy;
 pub mod probe_fma;
+mod raster;
 pub mod reflect_pad;
 pub mod residual_block;
 pub mod storage;
@@ -50,6 +51,7 @@ pub use candidate::{Candidate, Case};
 pub(crate) use constants::ALIGNMENT;
 pub use constants::Constants;
 pub use lowering::{BufferId, BufferSpec, Cost, Lowering, Operand, Step, StepParts, Target, Window};
+pub use raster::Raster;
 
 use crate::gpu::{Shaders, Variant};
 use crate::graph::{Conv2d, ConvTranspose2d};

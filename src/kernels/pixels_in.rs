@@ -1,7 +1,7 @@
 //! A picture file's pixels into the network's input.
 
 use super::lowering::WORKGROUP;
-use super::{Cost, Lowering, Operand, StepParts, combinations};
+use super::{Cost, Lowering, Operand, Raster, StepParts, combinations};
 use crate::gpu::Variant;
 use crate::graph::NodeId;
 use bytemuck::{Pod, Zeroable};
@@ -19,18 +19,16 @@ pub fn variants() -> Vec<Variant> {
     combinations("pixels_in", &["sixteen"])
 }
 
-/// One dispatch: `pixels` of `height` × `width`, reflected to the size of the input node `input`.
-pub fn lower(lowering: &mut Lowering, input: NodeId, pixels: Operand, height: usize, width: usize, sixteen: bool) {
+/// One dispatch: `pixels` of a raster, reflected to the size of the input node `input`.
+pub fn lower(lowering: &mut Lowering, input: NodeId, pixels: Operand, raster: Raster) {
+    let Raster { height, width, sixteen } = raster;
     let padded = lowering.graph.node(input).shape;
     let params = Params { height: height as i32, width: width as i32, padded_width: padded.width as u32 };
     let parts = StepParts {
         params: bytemuck::bytes_of(&params).to_vec(),
         bindings: vec![(1, pixels), (2, lowering.output(input))],
         workgroups: [(padded.width as u32).div_ceil(WORKGROUP), padded.height as u32, 1],
-        cost: Cost {
-            flops: 3 * padded.pixels() as u64,
-            bytes: (height * width * if sixteen { 8 } else { 4 }) as u64 + lowering.map_bytes(input),
-        },
+        cost: Cost { flops: 3 * padded.pixels() as u64, bytes: raster.bytes() + lowering.map_bytes(input) },
     };
     lowering.named_step("pixels in".into(), Variant::new("pixels_in", &[("sixteen", sixteen)]), parts);
 }

@@ -3,9 +3,9 @@
 use super::pixels::{Restored, rgb};
 use super::plans::Plans;
 use super::{RestoreError, Restorer, padded_size};
-use crate::compile::Frame;
 use crate::cpu::Program;
 use crate::graph::Graph;
+use crate::kernels::Raster;
 use crate::photo::Pixels;
 use crate::tensor::memory::{self, Bytes};
 use crate::tensor::{FeatureMap, Shape};
@@ -21,17 +21,17 @@ impl Restorer {
     /// The restored pixels, and how many are not finite. Threads may do it side by side.
     pub(super) fn on_cpu(
         &self,
-        frame: Frame,
+        raster: Raster,
         pixels: &Pixels,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
-        let program = self.program(frame)?;
+        let program = self.program(raster)?;
         let shape = program.graph().inputs().next().map_or(Shape::new(0, 0, 3), |id| program.graph().node(id).shape);
-        let input = FeatureMap::from_fn(shape, |y, x, values| values.copy_from_slice(&rgb(frame, pixels, y, x)));
+        let input = FeatureMap::from_fn(shape, |y, x, values| values.copy_from_slice(&rgb(raster, pixels, y, x)));
         let observer = &mut |step: usize, steps: usize, _: &str| progress(step as f64 / steps as f64);
         // The input has the graph's own shape.
         let results = program.run_with(&[input], observer).unwrap_or_else(|error| unreachable!("{error}"));
-        let mut restored = Restored::new(frame, pixels);
+        let mut restored = Restored::new(raster, pixels);
         let FeatureMap { shape, data } = &results[0];
         for (y, row) in data.chunks_exact(shape.width * shape.channels).enumerate() {
             restored.put_row(y, row, shape.channels);
@@ -39,14 +39,14 @@ impl Restorer {
         Ok((restored.pixels, restored.not_finite))
     }
 
-    fn program(&self, frame: Frame) -> Result<Arc<Program>, RestoreError> {
-        let [height, width] = padded_size(frame.height, frame.width);
-        let padded = Frame { height, width, sixteen: false };
+    fn program(&self, raster: Raster) -> Result<Arc<Program>, RestoreError> {
+        let [height, width] = padded_size(raster.height, raster.width);
+        let padded = Raster { height, width, sixteen: false };
         let mut kept = self.program.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(program) = kept.get(padded) {
             return Ok(Arc::clone(program));
         }
-        let graph = self.graph(frame)?;
+        let graph = self.graph(raster)?;
         let bytes = needed(&graph, self.memory)?;
         if bytes > NOTEWORTHY_BYTES {
             self.notice(&format!("the CPU executor takes about {} for this picture", Bytes(bytes)));

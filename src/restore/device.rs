@@ -3,9 +3,10 @@
 use super::pixels::{Restored, bytes, rgb, whole};
 use super::plans::Plans;
 use super::{RestoreError, Restorer};
-use crate::compile::{BandPlan, Cut, Frame, Room, compile_picture, cut};
+use crate::compile::{BandPlan, Cut, Room, compile_picture, cut};
 use crate::gpu::{Gpu, GpuError};
 use crate::graph::Graph;
+use crate::kernels::Raster;
 use crate::photo::Pixels;
 use crate::run::{Bands, RunError, Session, target};
 use crate::tensor::Element;
@@ -104,12 +105,12 @@ impl Restorer {
     pub(super) fn on_device_wide_enough(
         &self,
         gpu: &Arc<Gpu>,
-        frame: Frame,
+        raster: Raster,
         pixels: &Pixels,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
         let precision = self.precision();
-        let first = self.on_device(gpu, frame, pixels, progress)?;
+        let first = self.on_device(gpu, raster, pixels, progress)?;
         if first.1 == 0 || precision == Element::F32 {
             return Ok(first);
         }
@@ -123,7 +124,7 @@ impl Restorer {
             ));
         }
         drop(state);
-        match self.on_device(gpu, frame, pixels, progress) {
+        match self.on_device(gpu, raster, pixels, progress) {
             // Of twice the bytes; what is wrong is still the first result.
             Err(RestoreError::Run(error)) if error.is_for_want_of_room() => Ok(first),
             done => done,
@@ -136,13 +137,13 @@ impl Restorer {
     pub(super) fn on_device(
         &self,
         gpu: &Arc<Gpu>,
-        frame: Frame,
+        raster: Raster,
         pixels: &Pixels,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
         loop {
             let mut tried = Tried::default();
-            match self.once(gpu, frame, pixels, &mut tried, progress) {
+            match self.once(gpu, raster, pixels, &mut tried, progress) {
                 Err(RestoreError::Run(RunError::Gpu(GpuError::Memory { reason, .. })))
                     if tried.wanted > 1 || tried.beside =>
                 {
@@ -174,32 +175,32 @@ impl Restorer {
     fn once(
         &self,
         gpu: &Arc<Gpu>,
-        frame: Frame,
+        raster: Raster,
         pixels: &Pixels,
         tried: &mut Tried,
         progress: &mut dyn FnMut(f64),
     ) -> Result<(Pixels, u64), RestoreError> {
-        let mut state = self.kept.lock(|state| matches!(state.plans.get(frame), Some(Ready::Whole(_))));
+        let mut state = self.kept.lock(|state| matches!(state.plans.get(raster), Some(Ready::Whole(_))));
         let State { budget, plans, roomy, .. } = &mut *state;
-        if plans.get(frame).is_none() {
+        if plans.get(raster).is_none() {
             // An old arena goes before the new one is made.
-            plans.make_room(frame, |turned| *roomy && turned.may_stay(*budget));
+            plans.make_room(raster, |turned| *roomy && turned.may_stay(*budget));
             let taken: u64 = plans.iter().map(Ready::device_bytes).sum();
-            let mut plan = self.plan(gpu, frame, *budget - taken);
+            let mut plan = self.plan(gpu, raster, *budget - taken);
             if taken > 0 && !matches!(plan, Ok(Cut::Whole(_))) {
                 plans.clear();
-                plan = self.plan(gpu, frame, *budget);
+                plan = self.plan(gpu, raster, *budget);
             }
             tried.beside = plans.iter().next().is_some();
-            let ready = self.make_ready(gpu, frame, *budget, plan?, &mut tried.wanted)?;
-            plans.keep(frame, ready);
+            let ready = self.make_ready(gpu, raster, *budget, plan?, &mut tried.wanted)?;
+            plans.keep(raster, ready);
         }
         tried.beside = plans.iter().count() > 1;
-        let session = match plans.get(frame) {
+        let session = match plans.get(raster) {
             Some(Ready::Whole(session)) => Arc::clone(session),
             Some(ready @ Ready::Bands(bands)) => {
                 tried.wanted = ready.device_bytes();
-                return in_bands(bands, frame, pixels, progress);
+                return in_bands(bands, raster, pixels, progress);
             }
             None => unreachable!("just made"),
         };
@@ -216,12 +217,12 @@ impl Restorer {
         Ok(whole(pixels, &landed?))
     }
 
-    fn plan(&self, gpu: &Arc<Gpu>, frame: Frame, budget: u64) -> Result<Cut, RestoreError> {
-        let graph = self.graph(frame)?;
+    fn plan(&self, gpu: &Arc<Gpu>, raster: Raster, budget: u64) -> Result<Cut, RestoreError> {
+        let graph = self.graph(raster)?;
         self.prepare(gpu, &graph)?;
         self.vouch(gpu)?;
         let target = target(gpu, false);
-        let plan = compile_picture(&graph, self.precision(), target, frame)?;
+        let plan = compile_picture(&graph, self.precision(), target, raster)?;
         let room = Room { budget, limits: gpu.limits.clone(), flops_at_once: gpu.flops_at_once() };
         Ok(cut(plan, &graph, self.precision(), target, &room)?)
     }
@@ -229,7 +230,7 @@ impl Restorer {
     fn make_ready(
         &self,
         gpu: &Arc<Gpu>,
-        frame: Frame,
+        raster: Raster,
         budget: u64,
         plan: Cut,
         wanted: &mut u64,
@@ -246,7 +247,7 @@ impl Restorer {
                 if !memory::is_free(host) {
                     return Err(RunError::Host { bytes: host }.into());
                 }
-                let line = describe(frame, &plan);
+                let line = describe(raster, &plan);
                 // Once: a folder may come back to it again and again.
                 if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
                     let flops = plan.estimate().flops as f64;
@@ -260,8 +261,8 @@ impl Restorer {
     /// Floating-point operations a second, by a trial on a small picture: the second run of two, since the first one
     /// makes pipelines. None if that picture has no room either, or fails: then the estimate tells no time.
     fn pace(&self, gpu: &Arc<Gpu>, budget: u64) -> Option<f64> {
-        let frame = Frame { height: TRIAL, width: TRIAL, sixteen: false };
-        let plan = compile_picture(&self.graph(frame).ok()?, self.precision(), target(gpu, false), frame).ok()?;
+        let raster = Raster { height: TRIAL, width: TRIAL, sixteen: false };
+        let plan = compile_picture(&self.graph(raster).ok()?, self.precision(), target(gpu, false), raster).ok()?;
         if plan.fits(&gpu.limits).is_err() || plan.device_bytes() > budget {
             return None;
         }
@@ -274,31 +275,31 @@ impl Restorer {
         Some(flops / begun.elapsed().as_secs_f64())
     }
 
-    /// The network for a frame, padded as the paper's evaluation does, without the two smaller outputs.
-    pub(super) fn graph(&self, frame: Frame) -> Result<Graph, RestoreError> {
-        let [height, width] = super::padded_size(frame.height, frame.width);
+    /// The network for a raster, padded as the paper's evaluation does, without the two smaller outputs.
+    pub(super) fn graph(&self, raster: Raster) -> Result<Graph, RestoreError> {
+        let [height, width] = super::padded_size(raster.height, raster.width);
         Ok(crate::compile::optimise(&self.model.picture_graph(height, width)?)?)
     }
 }
 
 fn in_bands(
     bands: &Bands,
-    frame: Frame,
+    raster: Raster,
     pixels: &Pixels,
     progress: &mut dyn FnMut(f64),
 ) -> Result<(Pixels, u64), RestoreError> {
-    let [_, width] = super::padded_size(frame.height, frame.width);
+    let [_, width] = super::padded_size(raster.height, raster.width);
     let input = |rows: std::ops::Range<usize>| -> Vec<u8> {
         let mut values = Vec::with_capacity(rows.len() * width * 4);
         for y in rows {
             for x in 0..width {
-                let [r, g, b] = rgb(frame, pixels, y, x);
+                let [r, g, b] = rgb(raster, pixels, y, x);
                 values.extend([r, g, b, 0.0]);
             }
         }
         bytemuck::allocation::try_cast_vec(values).unwrap_or_else(|(_, values)| bytemuck::cast_slice(&values).to_vec())
     };
-    let mut restored = Restored::new(frame, pixels);
+    let mut restored = Restored::new(raster, pixels);
     let mut output = |_: usize, rows: std::ops::Range<usize>, bytes: &[u8]| {
         for (y, row) in rows.zip(bytes.chunks_exact(width * 16)) {
             restored.put_row(y, &bytemuck::pod_collect_to_vec::<u8, f32>(row), 4);
@@ -315,13 +316,13 @@ fn time(seconds: f64) -> String {
 }
 
 /// The plan in one line.
-fn describe(frame: Frame, plan: &BandPlan) -> String {
+fn describe(raster: Raster, plan: &BandPlan) -> String {
     let estimate = plan.estimate();
     format!(
         "{}x{} pixels are too much for the device in one piece: {} bands in {} groups of layers; {} of device memory (arena {}, \
          at least {}), {} of this machine's; {:.2} TFLOP ({} % of it twice), {} moved",
-        frame.width,
-        frame.height,
+        raster.width,
+        raster.height,
         estimate.bands,
         estimate.segments,
         Bytes(estimate.device_bytes),

@@ -14,9 +14,10 @@ pub(crate) use cpu::needed;
 pub use executor::{Executor, Options};
 pub use faithful::Adjustments;
 
-use crate::compile::{Frame, PlanError};
+use crate::compile::PlanError;
 use crate::gpu::{Gpu, GpuError, ShaderError};
 use crate::graph::{Graph, GraphError};
+use crate::kernels::Raster;
 use crate::model::Model;
 use crate::model::network::{BuildError, SIDE_LEAST, SIDE_MULTIPLE};
 use crate::photo::{Photo, Pixels};
@@ -161,9 +162,9 @@ impl Restorer {
     /// As [`Restorer::restore`].
     pub fn explain(&self, photo: &Photo) -> Result<Vec<String>, RestoreError> {
         let Executor::Gpu(gpu) = &self.executor else { return Ok(vec!["the CPU executor has one of each".into()]) };
-        let frame =
-            Frame { height: photo.height, width: photo.width, sixteen: matches!(photo.pixels, Pixels::Sixteen(_)) };
-        let graph = self.graph(frame)?;
+        let raster =
+            Raster { height: photo.height, width: photo.width, sixteen: matches!(photo.pixels, Pixels::Sixteen(_)) };
+        let graph = self.graph(raster)?;
         self.prepare(gpu, &graph)?;
         Ok(run::explain(&graph, self.precision(), &target(gpu, false)))
     }
@@ -209,10 +210,10 @@ impl Restorer {
         pixels: &Pixels,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Pixels, RestoreError> {
-        let frame = Frame { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
+        let raster = Raster { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
         let (pixels, not_finite) = match &self.executor {
-            Executor::Gpu(gpu) => self.on_device_wide_enough(gpu, frame, pixels, progress)?,
-            Executor::Cpu(_) => self.on_cpu(frame, pixels, progress)?,
+            Executor::Gpu(gpu) => self.on_device_wide_enough(gpu, raster, pixels, progress)?,
+            Executor::Cpu(_) => self.on_cpu(raster, pixels, progress)?,
         };
         if not_finite > 0 {
             return Err(RestoreError::NotFinite { pixels: not_finite, model: self.model.name.clone() });

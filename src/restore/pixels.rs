@@ -1,12 +1,12 @@
 //! A picture's pixels as the network's values and back, on the host: the twin of `pixels_in` and `pixels_out`.
 
-use crate::compile::Frame;
+use crate::kernels::Raster;
 use crate::photo::Pixels;
 use crate::reference::reflect;
 
 /// The red, green and blue of row `y` and column `x`, 0 to 1; beyond the picture's borders it is mirrored.
-pub(crate) fn rgb(frame: Frame, pixels: &Pixels, y: usize, x: usize) -> [f32; 3] {
-    let at = reflect(y as isize, frame.height) * frame.width + reflect(x as isize, frame.width);
+pub(crate) fn rgb(raster: Raster, pixels: &Pixels, y: usize, x: usize) -> [f32; 3] {
+    let at = reflect(y as isize, raster.height) * raster.width + reflect(x as isize, raster.width);
     match pixels {
         Pixels::Eight(pixels) => [0, 1, 2].map(|c| f32::from(pixels[at][c]) / 255.0),
         Pixels::Sixteen(pixels) => [0, 1, 2].map(|c| f32::from(pixels[at][c]) / 65535.0),
@@ -15,7 +15,7 @@ pub(crate) fn rgb(frame: Frame, pixels: &Pixels, y: usize, x: usize) -> [f32; 3]
 
 /// Where results become pixels again.
 pub(crate) struct Restored {
-    frame: Frame,
+    raster: Raster,
     /// The picture, restored where rows were put; alpha as it was.
     pub pixels: Pixels,
     /// How many of its pixels were not finite.
@@ -24,13 +24,13 @@ pub(crate) struct Restored {
 
 impl Restored {
     /// Nothing restored yet.
-    pub fn new(frame: Frame, original: &Pixels) -> Self {
-        Self { frame, pixels: original.clone(), not_finite: 0 }
+    pub fn new(raster: Raster, original: &Pixels) -> Self {
+        Self { raster, pixels: original.clone(), not_finite: 0 }
     }
 
     /// Puts a row of the network's result, `stride` values a pixel; what lies beyond the picture is cut off.
     pub fn put_row(&mut self, y: usize, values: &[f32], stride: usize) {
-        let Frame { height, width, .. } = self.frame;
+        let Raster { height, width, .. } = self.raster;
         if y >= height {
             return;
         }

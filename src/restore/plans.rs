@@ -1,11 +1,11 @@
 //! The plans that are kept from picture to picture: that of the last size, and that of this size turned by a quarter,
 //! which a folder's upright pictures have beside the others, and `--tta` makes of each.
 
-use crate::compile::Frame;
+use crate::kernels::Raster;
 
 /// At most two plans, by the pictures that they are for.
 #[derive(Debug)]
-pub(super) struct Plans<T>(Vec<(Frame, T)>);
+pub(super) struct Plans<T>(Vec<(Raster, T)>);
 
 impl<T> Default for Plans<T> {
     fn default() -> Self {
@@ -14,19 +14,19 @@ impl<T> Default for Plans<T> {
 }
 
 impl<T> Plans<T> {
-    pub fn get(&self, frame: Frame) -> Option<&T> {
-        self.0.iter().find(|(of, _)| *of == frame).map(|(_, plan)| plan)
+    pub fn get(&self, raster: Raster) -> Option<&T> {
+        self.0.iter().find(|(of, _)| *of == raster).map(|(_, plan)| plan)
     }
 
-    /// Makes room for a plan for `frame`: all go but that for its turned one, if `may_stay`.
-    pub fn make_room(&mut self, frame: Frame, may_stay: impl Fn(&T) -> bool) {
-        let turned = Frame { height: frame.width, width: frame.height, ..frame };
-        self.0.retain(|(of, plan)| *of == turned && *of != frame && may_stay(plan));
+    /// Makes room for a plan for `raster`: all go but that for its turned one, if `may_stay`.
+    pub fn make_room(&mut self, raster: Raster, may_stay: impl Fn(&T) -> bool) {
+        let turned = Raster { height: raster.width, width: raster.height, ..raster };
+        self.0.retain(|(of, plan)| *of == turned && *of != raster && may_stay(plan));
     }
 
     /// Keeps a plan beside those that are there, for which there was room made.
-    pub fn keep(&mut self, frame: Frame, plan: T) -> &T {
-        self.0.push((frame, plan));
+    pub fn keep(&mut self, raster: Raster, plan: T) -> &T {
+        self.0.push((raster, plan));
         &self.0[self.0.len() - 1].1
     }
 
@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn a_size_and_its_turned_one_stay() {
-        let frame = |height, width| Frame { height, width, sixteen: false };
+        let raster = |height, width| Raster { height, width, sixteen: false };
         let mut plans = Plans::default();
-        let mut wanted = |size: Frame, may_stay: bool| {
+        let mut wanted = |size: Raster, may_stay: bool| {
             if plans.get(size).is_none() {
                 plans.make_room(size, |_| may_stay);
                 plans.keep(size, size.height);
@@ -55,9 +55,9 @@ mod tests {
             assert_eq!(plans.get(size), Some(&size.height));
             plans.iter().count()
         };
-        assert_eq!([wanted(frame(2, 3), true), wanted(frame(3, 2), true), wanted(frame(2, 3), true)], [1, 2, 2]);
-        assert_eq!([wanted(frame(4, 4), true), wanted(frame(4, 4), true)], [1, 1]);
-        assert_eq!([wanted(frame(2, 3), true), wanted(frame(3, 2), false), wanted(frame(2, 3), true)], [1, 1, 2]);
-        assert_eq!(wanted(Frame { sixteen: true, ..frame(3, 2) }, true), 1);
+        assert_eq!([wanted(raster(2, 3), true), wanted(raster(3, 2), true), wanted(raster(2, 3), true)], [1, 2, 2]);
+        assert_eq!([wanted(raster(4, 4), true), wanted(raster(4, 4), true)], [1, 1]);
+        assert_eq!([wanted(raster(2, 3), true), wanted(raster(3, 2), false), wanted(raster(2, 3), true)], [1, 1, 2]);
+        assert_eq!(wanted(Raster { sixteen: true, ..raster(3, 2) }, true), 1);
     }
 }

@@ -3,15 +3,16 @@
 
 use super::pixels::{bytes, whole};
 use super::{Executor, RestoreError, Restorer};
-use crate::compile::{Frame, compile_picture};
+use crate::compile::compile_picture;
 use crate::gpu::{Gpu, GpuError, LearningLock, Preferences};
+use crate::kernels::Raster;
 use crate::photo::Pixels;
 use crate::run::{self, Session, target};
 use crate::tensor::psnr;
 use std::sync::{Arc, PoisonError};
 
 /// A picture of sides that no tile divides.
-const FRAME: Frame = Frame { height: 75, width: 90, sixteen: false };
+const SMALL: Raster = Raster { height: 75, width: 90, sixteen: false };
 
 /// Decibels between both below which a device isn't trusted. Half precision alone comes to 50 and more.
 const LEAST: f64 = 30.0;
@@ -77,17 +78,17 @@ impl Restorer {
     pub fn decibels_to_cpu(&self) -> Result<Option<f64>, RestoreError> {
         let Executor::Gpu(gpu) = &self.executor else { return Ok(None) };
         let level = |at: usize| (at * 7919 % 61 + at / 7 % 150) as u8;
-        let pixels = (0..FRAME.height * FRAME.width).map(|at| [level(at), level(at + 11), level(3 * at), 255]);
+        let pixels = (0..SMALL.height * SMALL.width).map(|at| [level(at), level(at + 11), level(3 * at), 255]);
         let pixels = Pixels::Eight(pixels.collect());
-        let graph = self.graph(FRAME)?;
+        let graph = self.graph(SMALL)?;
         run::prepare(gpu, &graph, self.precision(), None)?.iter().for_each(|warning| self.notice(warning));
-        let (by_cpu, mut wrong) = self.on_cpu(FRAME, &pixels, &mut |_| ())?;
+        let (by_cpu, mut wrong) = self.on_cpu(SMALL, &pixels, &mut |_| ())?;
         // Its packed weights are needed no more.
         self.program.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut least = f64::INFINITY;
         // Large pictures take kernels that a small one only has among the plain ones.
         for plain in [false, true] {
-            let plan = compile_picture(&graph, self.precision(), target(gpu, plain), FRAME)?;
+            let plan = compile_picture(&graph, self.precision(), target(gpu, plain), SMALL)?;
             let session = Session::new(Arc::clone(gpu), Arc::new(plan))?;
             let (by_device, wrong_too) = whole(&pixels, &session.run(&[bytes(&pixels)])?);
             wrong += wrong_too;

@@ -1,9 +1,10 @@
 //! A picture file's pixels on their way in and out, against their twin on the host.
 
 use super::check::{Report, refused_case};
-use crate::compile::{Frame, compile_picture};
+use crate::compile::compile_picture;
 use crate::gpu::Gpu;
 use crate::graph::{Conv2d, Epilogue, Graph, GraphError, Op};
+use crate::kernels::Raster;
 use crate::photo::Pixels;
 use crate::restore::pixels::{Restored, bytes, rgb, whole};
 use crate::run::{Session, target};
@@ -23,26 +24,26 @@ const SIZES: [([usize; 2], [usize; 2]); 4] =
 pub fn pixel_cases(gpu: &Arc<Gpu>, precision: Element) -> Vec<Report> {
     let cases = SIZES.iter().flat_map(|&sizes| [false, true].map(|sixteen| (sizes, sixteen)));
     let report = |(([height, width], padded), sixteen): (([usize; 2], [usize; 2]), bool)| {
-        let frame = Frame { height, width, sixteen };
+        let raster = Raster { height, width, sixteen };
         let name =
             format!("pixels/{} bits {height}x{width} of {}x{}", if sixteen { 16 } else { 8 }, padded[0], padded[1]);
-        case(gpu, precision, frame, padded, &name).unwrap_or_else(|reason| refused_case(name, reason))
+        case(gpu, precision, raster, padded, &name).unwrap_or_else(|reason| refused_case(name, reason))
     };
     cases.map(report).collect()
 }
 
-fn case(gpu: &Arc<Gpu>, precision: Element, frame: Frame, padded: [usize; 2], name: &str) -> Result<Report, String> {
+fn case(gpu: &Arc<Gpu>, precision: Element, raster: Raster, padded: [usize; 2], name: &str) -> Result<Report, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let pixels = noise(frame);
+    let pixels = noise(raster);
     let graph = graph(padded).map_err(|error| text(&error))?;
-    let plan = compile_picture(&graph, precision, target(gpu, false), frame).map_err(|error| text(&error))?;
+    let plan = compile_picture(&graph, precision, target(gpu, false), raster).map_err(|error| text(&error))?;
     let variants: Vec<String> = plan.steps.iter().map(|step| step.variant.to_string()).collect();
     let session = Session::new(Arc::clone(gpu), Arc::new(plan)).map_err(|error| text(&error))?;
     let results = session.run(&[bytes(&pixels)]).map_err(|error| text(&error))?;
     let (found, not_finite) = whole(&pixels, &results);
-    let mut expected = Restored::new(frame, &pixels);
+    let mut expected = Restored::new(raster, &pixels);
     for y in 0..padded[0] {
-        let row = (0..padded[1]).flat_map(|x| rgb(frame, &pixels, y, x).map(|value| GAIN * value + OFFSET));
+        let row = (0..padded[1]).flat_map(|x| rgb(raster, &pixels, y, x).map(|value| GAIN * value + OFFSET));
         expected.put_row(y, &row.collect::<Vec<f32>>(), 3);
     }
     let error = super::Error::between(&samples(&found), &samples(&expected.pixels));
@@ -73,10 +74,10 @@ fn graph([height, width]: [usize; 2]) -> Result<Graph, GraphError> {
 }
 
 /// Every level and every alpha, by lot.
-fn noise(frame: Frame) -> Pixels {
-    let mut rng = fastrand::Rng::with_seed(frame.height as u64);
-    let count = frame.height * frame.width;
-    match frame.sixteen {
+fn noise(raster: Raster) -> Pixels {
+    let mut rng = fastrand::Rng::with_seed(raster.height as u64);
+    let count = raster.height * raster.width;
+    match raster.sixteen {
         true => Pixels::Sixteen((0..count).map(|_| [(); 4].map(|()| rng.u16(..))).collect()),
         false => Pixels::Eight((0..count).map(|_| [(); 4].map(|()| rng.u8(..))).collect()),
     }
