@@ -25,8 +25,6 @@ fn a_demoted_kernel_is_out_of_use() {
     known.agrees.insert(check_key("winograd", Element::F16), false);
     assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_broadcast", reason: Reason::Demoted });
     known.agrees.insert(check_key("conv2d_broadcast", Element::F16), false);
-    assert_eq!(chosen(known.clone()), Choice { kernel: "winograd_shared", reason: Reason::Demoted });
-    known.agrees.insert(check_key("winograd_shared", Element::F16), false);
     assert_eq!(chosen(known.clone()), Choice { kernel: "conv2d_tiled", reason: Reason::Demoted });
     known.fastest.insert(key(&graph, Element::F16, id).expect("a convolution"), "winograd_f2".into());
     assert_eq!(chosen(known.clone()), Choice { kernel: "winograd_f2", reason: Reason::Tuned });
