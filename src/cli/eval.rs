@@ -3,7 +3,7 @@
 use super::opened::passed_over;
 use super::output::{self, print_line, say};
 use super::progress::Progress;
-use super::{DeviceArguments, Failure, ModelArguments, quality};
+use super::{DeviceArguments, Failure, ModelArguments, SeenArguments, quality};
 use crate::eval::{DataSet, List, Pair, Published, Scores, find, judge, of_folders, protocol, published, rgb};
 use crate::model::{Model, Quality, Task, shipped};
 use crate::photo::{Limits, Photo, Pixels};
@@ -57,6 +57,8 @@ pub(super) struct Arguments {
     /// Measure each model as it is and averaged over 4 turns, as `restore --tta` does
     #[arg(long)]
     tta: bool,
+    #[command(flatten)]
+    seen: SeenArguments,
     #[command(flatten)]
     device: DeviceArguments,
     /// Only the means, as a table in Markdown; beside them the paper's own figures for the benchmarks it names
@@ -125,7 +127,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.model.refuse_file_quality()?;
     let sets = data_sets(arguments)?;
     let mut reports = vec![];
-    let options = arguments.device.options();
+    let options = arguments.seen.with(arguments.device.options());
     // Opened for the first model, and shared by all: a data set may have none.
     let mut executor: Option<Executor> = None;
     let mut progress = Progress::new(sets.iter().map(|(_, set)| set.pairs.len()).sum(), arguments.quiet);

@@ -29,8 +29,9 @@ mod written;
 mod wrong;
 
 use crate::gpu::{AdapterChoice, adapters};
+use crate::model::network::SIDE_LEAST;
 use crate::model::{Activation, MeanKind, Model, Quality, Task};
-use crate::restore::Options;
+use crate::restore::{LongestSide, Options};
 use crate::tensor::Element;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::say;
@@ -200,6 +201,7 @@ impl DeviceArguments {
             },
             shaders: self.shaders.clone(),
             memory: self.memory,
+            longest_side: LongestSide::OfTheModel,
             tune: !self.no_tune,
         }
     }
@@ -211,6 +213,33 @@ impl DeviceArguments {
             options.device = AdapterChoice::Index(0);
         }
         options
+    }
+}
+
+/// For the commands that restore pictures.
+#[derive(Debug, Args)]
+struct SeenArguments {
+    /// The network sees a copy of at most this longest side; `full`: the picture itself [default: the model's]
+    ///
+    /// The change that it makes of the copy is carried over to the picture, as a gain and an offset around each pixel (guided filter). That is for haze, which is smooth: a model that was trained on small pictures tells it better so, and in a moment. The shipped dehazing model has 640; any other sees the picture itself.
+    #[arg(long, value_name = "PIXELS", value_parser = parse_longest_side)]
+    longest_side: Option<LongestSide>,
+}
+
+impl SeenArguments {
+    /// The options of a device, and what the network sees of a picture there.
+    fn with(&self, options: Options) -> Options {
+        Options { longest_side: self.longest_side.unwrap_or_default(), ..options }
+    }
+}
+
+/// A number of pixels that the network takes, or `full`.
+fn parse_longest_side(text: &str) -> Result<LongestSide, String> {
+    let pixels = text.parse().ok().filter(|pixels| (SIDE_LEAST..=LONGEST_SIDE).contains(pixels));
+    match pixels {
+        Some(pixels) => Ok(LongestSide::Pixels(pixels)),
+        None if text == "full" => Ok(LongestSide::Any),
+        None => Err(format!("`{text}` is neither {SIDE_LEAST} to {LONGEST_SIDE} pixels nor `full`")),
     }
 }
 

@@ -7,7 +7,7 @@ use super::opened::{ExplainArguments, passed_over};
 use super::output::{self, print_line, say};
 use super::progress::Progress;
 use super::wrong::wrong;
-use super::{DeviceArguments, Failure, ModelArguments, pipeline, quality, video};
+use super::{DeviceArguments, Failure, ModelArguments, SeenArguments, pipeline, quality, video};
 use crate::model::Task;
 use crate::photo::{FILE_QUALITY, Format, Limits, Photo, Staged, create_parent, stage};
 use crate::restore::{Adjustments, Restorer};
@@ -36,6 +36,8 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    seen: SeenArguments,
     #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
@@ -200,7 +202,7 @@ impl Arguments {
             let tasks = Task::ALL.map(|task| format!("{task} ({})", task.of())).join(", ");
             say!("irnext: removing {}; choose with --task: {tasks}", Task::default().of());
         }
-        let restorer = Restorer::new(self.model.load_beside_file_quality()?, &self.device.options())?;
+        let restorer = Restorer::new(self.model.load_beside_file_quality()?, &self.seen.with(self.device.options()))?;
         passed_over(restorer.executor());
         Ok(restorer)
     }

@@ -117,6 +117,9 @@ pub struct Model {
     pub config: Config,
     /// Its tensors.
     pub weights: Weights,
+    /// The longest side of pictures that it is good at, in pixels, if its change is smooth: then it sees a copy of at most that
+    /// side, and the change is carried over to the picture.
+    pub longest_side: Option<usize>,
 }
 
 impl Model {
@@ -128,7 +131,8 @@ impl Model {
     /// When the file is no whole checkpoint, or not one of this network.
     pub fn read(path: &Path, activation: Option<Activation>, mean: Option<MeanKind>) -> Result<Self, ModelError> {
         let Checkpoint { state, config, task, .. } = Checkpoint::read(path, activation, mean)?;
-        Ok(Self { name: path.display().to_string(), task, config, weights: network::weights(&state) })
+        let (name, weights) = (path.display().to_string(), network::weights(&state));
+        Ok(Self { name, task, config, weights, longest_side: None })
     }
 
     /// The model that the binary carries for a task.
@@ -144,7 +148,8 @@ impl Model {
         let state = checkpoint::parse(found.bytes).map_err(|kind| CheckpointError { path: path.clone(), kind })?;
         let config = Config::infer(&state, found.activation, found.mean)
             .map_err(|source| ModelError::Config { path, source })?;
-        Ok(Self { name: found.name, task: Some(task), config, weights: network::weights(&state) })
+        let (weights, longest_side) = (network::weights(&state), found.longest_side);
+        Ok(Self { name: found.name, task: Some(task), config, weights, longest_side })
     }
 
     /// The network as a graph for pictures of `height` × `width`, unfused.

@@ -21,5 +21,5 @@ pub fn random_model(config: Config) -> Model {
         (name, Arc::new(tensor))
     };
     let weights = config.expected_tensors().into_iter().map(tensor).collect();
-    Model { name: "random weights".into(), task: None, config, weights }
+    Model { name: "random weights".into(), task: None, config, weights, longest_side: None }
 }

@@ -75,6 +75,9 @@ pub struct Shipped {
     pub activation: Activation,
     /// What the filter subtracts.
     pub mean: MeanKind,
+    /// The longest side of pictures that it is good at: see [`Model::longest_side`](super::Model::longest_side).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_side: Option<usize>,
     /// Its terms.
     pub licence: String,
     /// What else the manifest says: seed, recipe, steps, hardware, figures.

@@ -10,7 +10,7 @@ const BAND: usize = 16;
 /// The mean over a [`window`] of `kh` rows and `kw` columns. The
 /// (h − kh + 1) × (w − kw + 1) means are replicated at the borders to the size of x, ⌊(kh − 1)/2⌋ of them before and
 /// the rest after. Sums in f64.
-pub(super) fn box_mean<T: Real>(x: &FeatureMap<T>, base: usize, train: usize) -> FeatureMap<T> {
+pub(crate) fn box_mean<T: Real>(x: &FeatureMap<T>, base: usize, train: usize) -> FeatureMap<T> {
     let Shape { height, width, channels } = x.shape;
     if x.shape.values() == 0 {
         return x.clone();

@@ -8,6 +8,19 @@ use crate::tensor::Element;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// What the network sees of a picture: itself, or a copy of at most so many pixels on its longest side, from which the change
+/// is carried over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LongestSide {
+    /// As the model has it: [`Model::longest_side`](crate::model::Model::longest_side).
+    #[default]
+    OfTheModel,
+    /// This one.
+    Pixels(usize),
+    /// Any picture itself.
+    Any,
+}
+
 /// Where and how to run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -23,6 +36,8 @@ pub struct Options {
     /// Bytes of memory for maps and weights at most; a picture that takes more is restored in bands on a device, and
     /// refused by the CPU executor, which counts maps alone. None: what there is, found out by asking for it.
     pub memory: Option<u64>,
+    /// What the network sees of large pictures.
+    pub longest_side: LongestSide,
     /// Whether a GPU's kernels are timed for a few seconds if they never were.
     pub tune: bool,
 }
@@ -35,6 +50,7 @@ impl Default for Options {
             native_f16: None,
             shaders: None,
             memory: None,
+            longest_side: LongestSide::OfTheModel,
             tune: true,
         }
     }

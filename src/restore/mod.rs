@@ -1,5 +1,6 @@
 //! Floor 8: photo in, photo out: a model on a device, or on the CPU executor where there is none.
 
+mod carry;
 mod cpu;
 mod device;
 mod executor;
@@ -11,7 +12,7 @@ mod sound;
 mod turns;
 
 pub(crate) use cpu::needed;
-pub use executor::{Executor, Options};
+pub use executor::{Executor, LongestSide, Options};
 pub use faithful::Adjustments;
 
 use crate::compile::PlanError;
@@ -26,7 +27,7 @@ use crate::tensor::Element;
 use crate::tensor::memory::Bytes;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -103,6 +104,7 @@ pub struct Restorer {
     wide: AtomicBool,
     tune: bool,
     memory: Option<u64>,
+    longest_side: Option<usize>,
     kept: device::Kept,
     program: cpu::Kept,
     /// Plans in bands, and want of room, that were told of.
@@ -127,8 +129,14 @@ impl Restorer {
     pub fn on(executor: Executor, model: Model, options: &Options) -> Self {
         let kept = device::Kept::new(options.memory);
         let Options { precision, tune, memory, .. } = *options;
+        let longest_side = match options.longest_side {
+            LongestSide::OfTheModel => model.longest_side,
+            LongestSide::Pixels(side) => Some(side),
+            LongestSide::Any => None,
+        };
         let (wide, program, told) = (AtomicBool::default(), Mutex::default(), Mutex::default());
-        Self { model, executor, precision, wide, tune, memory, kept, program, told, notice: Box::new(|_| ()) }
+        let notice = Box::new(|_: &str| ());
+        Self { model, executor, precision, wide, tune, memory, longest_side, kept, program, told, notice }
     }
 
     /// Tells `notice`, in a line, what a user should know before or while a picture is restored: that it is taken in
@@ -140,6 +148,13 @@ impl Restorer {
 
     fn notice(&self, line: &str) {
         (self.notice)(line);
+    }
+
+    /// Tells of something that comes back with every picture.
+    fn tell_once(&self, line: &str) {
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned()) {
+            self.notice(line);
+        }
     }
 
     /// What it runs on.
@@ -162,8 +177,8 @@ impl Restorer {
     /// As [`Restorer::restore`].
     pub fn explain(&self, photo: &Photo) -> Result<Vec<String>, RestoreError> {
         let Executor::Gpu(gpu) = &self.executor else { return Ok(vec!["the CPU executor has one of each".into()]) };
-        let raster =
-            Raster { height: photo.height, width: photo.width, sixteen: matches!(photo.pixels, Pixels::Sixteen(_)) };
+        let (width, height) = self.seen(photo.width, photo.height);
+        let raster = Raster { height, width, sixteen: matches!(photo.pixels, Pixels::Sixteen(_)) };
         let graph = self.graph(raster)?;
         self.prepare(gpu, &graph)?;
         Ok(run::explain(&graph, self.precision(), &target(gpu, false)))
@@ -202,7 +217,15 @@ impl Restorer {
         self.restore_adjusted(photo, &Adjustments::default(), progress)
     }
 
-    /// What the network makes of sRGB pixels; their alpha comes back as it was.
+    /// Width and height of what the network sees of a picture.
+    fn seen(&self, width: usize, height: usize) -> (usize, usize) {
+        match self.longest_side {
+            Some(longest) if width.max(height) > longest => carry::copy_size(width, height, longest),
+            _ => (width, height),
+        }
+    }
+
+    /// What the network makes of sRGB pixels, or of a copy of them; their alpha comes back as it was.
     fn through_network(
         &self,
         width: usize,
@@ -211,6 +234,28 @@ impl Restorer {
         progress: &mut dyn FnMut(f64),
     ) -> Result<Pixels, RestoreError> {
         let raster = Raster { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
+        if self.longest_side.is_none() {
+            return self.by_network(raster, pixels, progress);
+        }
+        let (seen_width, seen_height) = self.seen(width, height);
+        if seen_width < width {
+            let side = seen_width.max(seen_height);
+            self.tell_once(&format!(
+                "the network sees a copy of pictures larger than {side} pixels; its change is carried over (--longest-side)"
+            ));
+        }
+        let copy = Raster { height: seen_height, width: seen_width, sixteen: true };
+        let before = carry::copy(raster, pixels, (seen_width, seen_height));
+        let after = self.by_network(copy, &before, progress)?;
+        Ok(carry::carry_over(raster, pixels, copy, &before, &after))
+    }
+
+    fn by_network(
+        &self,
+        raster: Raster,
+        pixels: &Pixels,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Pixels, RestoreError> {
         let (pixels, not_finite) = match &self.executor {
             Executor::Gpu(gpu) => self.on_device_wide_enough(gpu, raster, pixels, progress)?,
             Executor::Cpu(_) => self.on_cpu(raster, pixels, progress)?,

@@ -41,11 +41,7 @@ impl Restorer {
             // The picture itself fares no better, and is told why.
             Ok(None) => return Ok(()),
             Err(error) if error.is_for_want_of_room() => {
-                let line = format!("{}: no room to compare it with the CPU: {error}", gpu.name);
-                // Once: each plan comes here.
-                if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
-                    self.notice(&line);
-                }
+                self.tell_once(&format!("{}: no room to compare it with the CPU: {error}", gpu.name));
                 return Ok(());
             }
             Err(error) => return Err(error),
