@@ -31,6 +31,38 @@ fn restore_clears_the_example() {
     assert!(gain > 5.0, "{gain:.2} dB");
 }
 
+/// Haze of a large picture is told from a copy, which is said, and leaves the picture's size and details.
+#[test]
+fn haze_of_a_large_picture_is_told_from_a_copy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (large, out) = (folder.path().join("large.png"), folder.path().join("out.png"));
+    let enlarged = |path: &str| {
+        let small = image::open(path).expect("opens").to_rgb8();
+        image::imageops::resize(&small, 1200, 900, image::imageops::FilterType::CatmullRom)
+    };
+    let (hazy, clear) = (enlarged("tests/data/photos/hazy.png"), enlarged("tests/data/photos/clear.png"));
+    hazy.save(&large).expect("writes");
+    let restore = |arguments: &[&str]| {
+        let done = irnext(&[&["restore", text(&large), "-o", text(&out), "--overwrite"], arguments].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        (image::open(&out).expect("opens").to_rgb8(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (restored, said) = restore(&["--device", "cpu"]);
+    assert!(said.contains("larger than 640 pixels"), "{said}");
+    assert_eq!(restored.dimensions(), (1200, 900));
+    let gain = decibels(&restored, &clear) - decibels(&hazy, &clear);
+    assert!(gain > 9.0, "{gain:.2} dB");
+    let (smaller, said) = restore(&["--device", "cpu", "--longest-side", "320"]);
+    assert!(said.contains("larger than 320 pixels") && smaller != restored, "{said}");
+    // No other task's change is smooth.
+    let (_, said) = restore(&["--device", "cpu", "--task", "derain"]);
+    assert!(!said.contains("copy"), "{said}");
+    for wrong in ["0", "63", "all", "-1", "10000000"] {
+        let refused = irnext(&["restore", text(&large), "-o", text(&out), "--longest-side", wrong]);
+        assert_eq!(refused.status.code(), Some(2), "{wrong}");
+    }
+}
+
 #[test]
 fn what_cannot_be_restored_is_an_error_and_no_file() {
     let folder = tempfile::tempdir().expect("a folder");
