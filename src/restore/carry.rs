@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_linear_change_is_carried_over_exactly() {
         let (large, small) =
-            (Raster { height: 150, width: 211, sixteen: true }, Raster { height: 40, width: 56, sixteen: true });
+            (Raster { height: 240, width: 320, sixteen: true }, Raster { height: 120, width: 160, sixteen: true });
         let texture = |y: usize, x: usize, c: usize| 0.3 + 0.2 * ((y * 31 + x * 17 + c * 5) % 23) as f32 / 23.0;
         let pixels = picture(large, texture);
         let before = copy(large, &pixels, (small.width, small.height));
