@@ -222,7 +222,7 @@ struct SeenArguments {
     /// The network sees a copy of at most this longest side; `full`: the picture itself [default: the model's]
     ///
     /// The change that it makes of the copy is carried over to the picture, as a gain and an offset around each pixel (guided filter). That is for haze, which is smooth: a model that was trained on small pictures tells it better so, and in a moment. The shipped dehazing model has 640; any other sees the picture itself.
-    #[arg(long, value_name = "PIXELS", value_parser = parse_longest_side)]
+    #[arg(long, value_name = "PIXELS", value_parser = parse_longest_side, hide_short_help = true)]
     longest_side: Option<LongestSide>,
 }
 
