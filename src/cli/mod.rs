@@ -151,7 +151,7 @@ enum Precision {
     F32,
     /// As f16, packed in words as for adapters that have no native half precision
     Packed,
-    /// As f16, native also on a software driver, which is slower by it but may have matrices (Mesa 26.1)
+    /// As f16, native whatever it is like: on a software driver, slower, but with its matrices (Mesa 26.1); on a GPU that rounds otherwise
     Native,
 }
 
@@ -221,7 +221,7 @@ impl DeviceArguments {
 struct SeenArguments {
     /// The network sees a copy of at most this longest side; `full`: the picture itself [default: the model's]
     ///
-    /// The change that it makes of the copy is carried over to the picture, as a gain and an offset around each pixel (guided filter). That is for haze, which is smooth: a model that was trained on small pictures tells it better so, and in a moment. The shipped dehazing model has 640; any other sees the picture itself.
+    /// The change that it makes of the copy is carried over to the picture, as a linear function of its colours around each pixel (guided filter). That is for haze, which is smooth: a model that was trained on small pictures tells it better so, and in a moment. The shipped dehazing model has 640; any other sees the picture itself.
     #[arg(long, value_name = "PIXELS", value_parser = parse_longest_side, hide_short_help = true)]
     longest_side: Option<LongestSide>,
 }

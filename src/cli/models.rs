@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print_line!("{task:<8} none shipped")?;
     }
     print_line!(
-        "Figures: PSNR of RGB in eight bits on tests/data/heldout, for every task; README has each task's own protocol."
+        "Figures: PSNR of RGB in eight bits on tests/data/heldout, for every task, by the network alone; README has each task's own protocol."
     )?;
     print_line!("Any other IRNeXt checkpoint: irnext restore --model FILE …")?;
     Ok(ExitCode::SUCCESS)

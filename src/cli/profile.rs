@@ -1,7 +1,7 @@
 //! `irnext profile`: where the time of one picture goes, beside what the device can do at best.
 
 use super::network::NetworkArguments;
-use super::opened::{ExplainArguments, checked_indices};
+use super::opened::{ExplainArguments, checked_indices, passed_over};
 use super::output::{self, print_line};
 use super::progress::Progress;
 use super::written::{not_over, not_there};
@@ -61,6 +61,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = arguments.device.driver_options();
     let executor = Executor::open(&options)?;
+    passed_over(&executor);
     let Executor::Gpu(gpu) = &executor else {
         return Err("profile times a device's dispatches, and the CPU executor has none: `irnext devices` lists what \
                     this machine has, `irnext bench --device cpu` times the CPU executor"

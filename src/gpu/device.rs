@@ -47,7 +47,7 @@ pub struct Gpu {
     pub subgroup: Option<u32>,
     /// The cooperative matrices that multiply half floats into f32, where shaders may use them.
     pub matrix: Option<Matrices>,
-    /// What was said of the adapters that were tried before it.
+    /// What was said of the adapters that were tried before it, and of this one.
     pub passed_over: Vec<String>,
     /// Whether the adapter is a software driver on the CPU.
     pub software: bool,

@@ -2,6 +2,7 @@
 //! in the user's cache folder, one file for an adapter, its driver and a set of shaders.
 
 use super::Dialect;
+use super::LearningLock;
 use crate::tensor::{folder_of, write_whole};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,18 @@ impl Preferences {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// Keeps what was asked of a device once. Not where another program is at it for too long, or the file can't be read or
+    /// written, which `run::prepare` says: then it is asked again.
+    pub fn keep_answer(path: &Path, adapter: &str, question: &str, answer: bool) {
+        let lock = LearningLock::take(Some(path));
+        let Ok(mut kept) = Self::load(path) else { return };
+        if lock.is_held() {
+            adapter.clone_into(&mut kept.adapter);
+            kept.agrees.insert(question.into(), answer);
+            let _ = kept.save(path);
         }
     }
 

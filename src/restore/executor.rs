@@ -129,11 +129,16 @@ fn opened(
         let reason = "it has no native half precision: leave out `--precision native`".into();
         return Err(GpuError::Open { adapter: gpu.name.clone(), reason });
     }
-    let is_sound = native_f16.is_some() || !gpu.dialect.native_f16 || rounds_to_nearest(&gpu)?;
+    // A folder's shaders may be wrong, which is not the device's fault.
+    let is_asked = native_f16.is_none() && gpu.dialect.native_f16 && gpu.has_embedded_shaders();
+    let is_sound = !is_asked || rounds_to_nearest(&gpu)?;
     if is_sound {
         return Ok(gpu);
     }
-    passed_over.push(format!("{}: its half precision doesn't round to the nearest, and is done without", gpu.name));
+    passed_over.push(format!(
+        "{}: its half precision doesn't round to the nearest, and is done without (`--precision native` takes it)",
+        gpu.name
+    ));
     open(false, passed_over)
 }
 

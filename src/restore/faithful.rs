@@ -12,6 +12,7 @@
 use super::fill::fill_transparent;
 use super::turns::Turn;
 use super::{RestoreError, Restorer};
+use crate::kernels::Raster;
 use crate::photo::{Photo, Pixels};
 
 /// How to restore.
@@ -45,10 +46,16 @@ impl Restorer {
         if photo.width == 0 || photo.height == 0 {
             return Err(RestoreError::Empty);
         }
+        let raster = |converted: bool| Raster {
+            height: photo.height,
+            width: photo.width,
+            sixteen: converted || matches!(photo.pixels, Pixels::Sixteen(_)),
+        };
         let space = photo.colour_space();
         let plain = space.is_none() && *adjustments == Adjustments::default() && !photo.pixels.has_transparent();
         if plain {
-            let pixels = self.through_network(photo.width, photo.height, &photo.pixels, progress)?;
+            let pixels =
+                self.through(raster(false), &photo.pixels, |raster, pixels| self.by_network(raster, pixels, progress))?;
             return Ok(photo.with(pixels));
         }
         let originals = photo.pixels.to_sixteen();
@@ -61,11 +68,10 @@ impl Restorer {
         };
         fill_transparent(&mut seen, photo.width);
         let seen = Pixels::Sixteen(seen);
-        let restored = if adjustments.over_turns {
-            self.over_turns(photo.width, photo.height, &seen, progress)?
-        } else {
-            self.through_network(photo.width, photo.height, &seen, progress)?
-        };
+        let restored = self.through(raster(true), &seen, |raster, pixels| match adjustments.over_turns {
+            true => self.over_turns(raster, pixels, progress),
+            false => self.by_network(raster, pixels, progress),
+        })?;
         let (mut before, mut after) = (seen.to_sixteen(), restored.to_sixteen());
         if let Some(space) = space {
             if !photo.layout.has_colour() {
@@ -89,8 +95,7 @@ impl Restorer {
     /// The mean over the ways to turn or mirror the picture that do the model good.
     fn over_turns(
         &self,
-        width: usize,
-        height: usize,
+        Raster { height, width, .. }: Raster,
         pixels: &Pixels,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Pixels, RestoreError> {
@@ -101,7 +106,8 @@ impl Restorer {
             let (turned_width, turned_height) = turn.size(width, height);
             let turned = (0..pixels.len()).map(|at| pixels[turn.source(width, height, at)]).collect();
             let within = &mut |part: f64| progress((index as f64 + part) / turns.len() as f64);
-            let restored = self.through_network(turned_width, turned_height, &Pixels::Sixteen(turned), within)?;
+            let raster = Raster { height: turned_height, width: turned_width, sixteen: true };
+            let restored = self.by_network(raster, &Pixels::Sixteen(turned), within)?;
             for (at, pixel) in restored.to_sixteen().into_iter().enumerate() {
                 let sum = &mut sums[turn.source(width, height, at)];
                 sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(value));

@@ -225,31 +225,30 @@ impl Restorer {
         }
     }
 
-    /// What the network makes of sRGB pixels, or of a copy of them; their alpha comes back as it was.
-    fn through_network(
+    /// What `network` makes of sRGB pixels, or of a copy of them; their alpha comes back as it was.
+    fn through(
         &self,
-        width: usize,
-        height: usize,
+        raster: Raster,
         pixels: &Pixels,
-        progress: &mut dyn FnMut(f64),
+        network: impl FnOnce(Raster, &Pixels) -> Result<Pixels, RestoreError>,
     ) -> Result<Pixels, RestoreError> {
-        let raster = Raster { height, width, sixteen: matches!(pixels, Pixels::Sixteen(_)) };
         if self.longest_side.is_none() {
-            return self.by_network(raster, pixels, progress);
+            return network(raster, pixels);
         }
-        let (seen_width, seen_height) = self.seen(width, height);
-        if seen_width < width {
-            let side = seen_width.max(seen_height);
+        let (width, height) = self.seen(raster.width, raster.height);
+        if (width, height) != (raster.width, raster.height) {
+            let side = width.max(height);
             self.tell_once(&format!(
                 "the network sees a copy of pictures larger than {side} pixels; its change is carried over (--longest-side)"
             ));
         }
-        let copy = Raster { height: seen_height, width: seen_width, sixteen: true };
-        let before = carry::copy(raster, pixels, (seen_width, seen_height));
-        let after = self.by_network(copy, &before, progress)?;
-        Ok(carry::carry_over(raster, pixels, copy, &before, &after))
+        let seen = Raster { height, width, sixteen: true };
+        let before = carry::copy(raster, pixels, (width, height));
+        let after = network(seen, &before)?;
+        Ok(carry::carry_over(raster, pixels, seen, &before, &after))
     }
 
+    /// What the network makes of sRGB pixels.
     fn by_network(
         &self,
         raster: Raster,

@@ -4,7 +4,7 @@
 use super::pixels::{bytes, whole};
 use super::{Executor, RestoreError, Restorer};
 use crate::compile::compile_picture;
-use crate::gpu::{Gpu, GpuError, LearningLock, Preferences};
+use crate::gpu::{Gpu, GpuError, Preferences};
 use crate::kernels::Raster;
 use crate::photo::Pixels;
 use crate::run::{self, Session, target};
@@ -55,13 +55,8 @@ impl Restorer {
         let mut known = gpu.preferences().cloned().unwrap_or_default();
         known.agrees.insert(key.clone(), true);
         gpu.prefer(known);
-        // Where it can't be kept, `prepare` has said so.
         if let Some(file) = gpu.preferences_file() {
-            let _lock = LearningLock::take(Some(&file));
-            let mut kept = Preferences::load(&file).unwrap_or_default();
-            kept.adapter.clone_from(&gpu.name);
-            kept.agrees.insert(key, true);
-            let _ = kept.save(&file);
+            Preferences::keep_answer(&file, &gpu.name, &key, true);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! without infinities nothing tells that half precision was too narrow for a model.
 
 use super::{RunError, TensorSession};
-use crate::gpu::{Gpu, GpuError, LearningLock, Preferences};
+use crate::gpu::{Gpu, GpuError, Preferences};
 use crate::graph::{Conv2d, Epilogue, Graph, GraphError, Op};
 use crate::tensor::{Element, FeatureMap, Shape, Tensor};
 use half::f16;
@@ -27,13 +27,8 @@ pub fn rounds_to_nearest(gpu: &Arc<Gpu>) -> Result<bool, GpuError> {
         RunError::Gpu(error) => error,
         error => GpuError::Open { adapter: gpu.name.clone(), reason: error.to_string() },
     })?;
-    // Where it can't be kept, `prepare` says so, and it is asked again.
     if let Some(file) = file {
-        let _lock = LearningLock::take(Some(&file));
-        let mut kept = Preferences::load(&file).unwrap_or_default();
-        kept.adapter.clone_from(&gpu.name);
-        kept.agrees.insert(KEY.into(), found);
-        let _ = kept.save(&file);
+        Preferences::keep_answer(&file, &gpu.name, KEY, found);
     }
     Ok(found)
 }

@@ -25,7 +25,7 @@ pub fn is_free(bytes: u64) -> bool {
     is_granted && left().is_none_or(|left| bytes <= left)
 }
 
-/// Bytes that this program may still take, swap among them. Linux grants more than it has, and ends the program that uses
+/// Bytes that this program may still take, the machine's swap among them. Linux grants more than it has, and ends the program that uses
 /// it, so it is asked; and so is the container that the program runs in. None where nothing is known: other systems refuse
 /// what they don't have.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -35,10 +35,12 @@ pub fn left() -> Option<u64> {
     if system.total_memory() == 0 {
         return None;
     }
-    // A container's `free_memory` counts the pages of files that were read as taken; they are given up on demand.
-    let container = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
-    let memory = system.available_memory().min(container.unwrap_or(u64::MAX));
-    Some(memory.saturating_add(system.free_swap()))
+    let machine = system.available_memory().saturating_add(system.free_swap());
+    // What a container may take of the machine's swap isn't known, so none. Its `free_memory` counts the pages of files that
+    // were read as taken; they are given up on demand.
+    let container = system.cgroup_limits().filter(|limits| limits.total_memory < system.total_memory());
+    let container = container.map(|limits| limits.total_memory.saturating_sub(limits.rss));
+    Some(machine.min(container.unwrap_or(u64::MAX)))
 }
 
 /// See the other form.
