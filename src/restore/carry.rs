@@ -209,10 +209,11 @@ mod tests {
     #[test]
     fn a_matrix_by_its_inverse_is_one() {
         let matrix = [[4.0, 1.0, -2.0], [1.0, 5.0, 0.5], [-2.0, 0.5, 6.0]];
+        // Both are symmetric: rows by rows.
         let inverse = inverse(matrix);
         for (i, row) in matrix.iter().enumerate() {
-            for j in 0..3 {
-                let product: f64 = (0..3).map(|k| row[k] * inverse[k][j]).sum();
+            for (j, column) in inverse.iter().enumerate() {
+                let product: f64 = row.iter().zip(column).map(|(a, b)| a * b).sum();
                 assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12, "{i} {j}: {product}");
             }
         }
