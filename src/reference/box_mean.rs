@@ -7,15 +7,19 @@ use rayon::prelude::*;
 /// Rows that one task slides its window over.
 const BAND: usize = 16;
 
-/// The mean over a [`window`] of `kh` rows and `kw` columns. The
+/// The mean over a [`window`] of the map's own share.
+pub(super) fn box_mean<T: Real>(x: &FeatureMap<T>, base: usize, train: usize) -> FeatureMap<T> {
+    box_mean_of(x, [x.shape.height, x.shape.width].map(|side| window(side, base, train)))
+}
+
+/// The mean over a window of `kh` rows and `kw` columns, no more than the map has. The
 /// (h − kh + 1) × (w − kw + 1) means are replicated at the borders to the size of x, ⌊(kh − 1)/2⌋ of them before and
 /// the rest after. Sums in f64.
-pub(crate) fn box_mean<T: Real>(x: &FeatureMap<T>, base: usize, train: usize) -> FeatureMap<T> {
+pub(crate) fn box_mean_of<T: Real>(x: &FeatureMap<T>, [kh, kw]: [usize; 2]) -> FeatureMap<T> {
     let Shape { height, width, channels } = x.shape;
     if x.shape.values() == 0 {
         return x.clone();
     }
-    let [kh, kw] = [height, width].map(|side| window(side, base, train));
     let columns = width - kw + 1;
     let row_sums = row_sums(x, kw);
     let row_length = columns * channels;

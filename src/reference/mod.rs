@@ -25,7 +25,7 @@ mod nearest_half;
 mod reflect_pad;
 mod upsample_sum;
 
-pub(crate) use box_mean::box_mean;
+pub(crate) use box_mean::box_mean_of;
 pub(crate) use conv2d::epilogue;
 pub use execute::{ReferenceError, execute, execute_with};
 pub(crate) use execute::{alive, check, compute};

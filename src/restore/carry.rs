@@ -8,13 +8,13 @@
 
 use crate::kernels::Raster;
 use crate::photo::Pixels;
-use crate::reference::box_mean;
+use crate::reference::box_mean_of;
 use crate::tensor::{FeatureMap, Shape};
 use rayon::prelude::*;
 
-/// A window is this share of the copy's sides, on each axis. Of 1/8 to 1/32 it costs nothing where depth has edges that the
-/// picture doesn't show, and gains nearly the most elsewhere.
-const WINDOW: (usize, usize) = (1, 20);
+/// A window is one part of so many of the copy's side, on each axis. Of 8 to 32 it costs nothing where depth has edges that
+/// the picture doesn't show, and gains nearly the most elsewhere.
+const WINDOWS: usize = 20;
 
 /// What a variance counts as detail above: the change of a window with less is an offset alone. Dense haze leaves little.
 const SMOOTHNESS: f64 = 1e-5;
@@ -122,7 +122,9 @@ fn linear_change(grid: Raster, before: &Pixels, after: &Pixels) -> FeatureMap<f3
     // Pairs of colours, the sides of a symmetric matrix and its diagonal.
     const PAIRS: [(usize, usize); 6] = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];
     let shape = |channels: usize| Shape::new(grid.height, grid.width, channels);
-    let means = |map: FeatureMap<f32>| box_mean(&map, WINDOW.0, WINDOW.1);
+    // Of an odd number of pixels, so that a turned picture has the same.
+    let window = |side: usize| (side / WINDOWS) | 1;
+    let means = |map: FeatureMap<f32>| box_mean_of(&map, [window(grid.height), window(grid.width)]);
     let products = FeatureMap::<f32>::from_fn(shape(21), |y, x, values| {
         let at = y * grid.width + x;
         let (colours, after) = (colours(before, at), colours(after, at));
