@@ -4,7 +4,7 @@ use super::{Learning, RunError};
 use crate::compile::{CHOICES, is_plain};
 use crate::gpu::{GpuError, Preferences};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So many ends of the program, or of the machine, in a kernel's first run are no accident.
@@ -13,15 +13,25 @@ const ACCIDENTS: u32 = 3;
 /// A first run that takes longer hangs: to interrupt it is no excuse for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The first run that is going on: since when, the file that says so, and what was known before it.
+/// The first run that is going on, or the last one until what it taught is kept: since when, the file that says that it began,
+/// and what the file is to say if the program is interrupted.
 static RUNNING: Mutex<Option<(Instant, PathBuf, Preferences)>> = Mutex::new(None);
+
+fn running() -> MutexGuard<'static, Option<(Instant, PathBuf, Preferences)>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// To be called when the file says what first runs have taught.
+pub(super) fn is_kept() {
+    running().take();
+}
 
 /// To be called when the program is interrupted: the kernel in its first run isn't to blame, unless it hung.
 pub fn excuse_interruption() {
-    if let Some((since, file, before)) = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take()
+    if let Some((since, file, known)) = running().take()
         && since.elapsed() < PATIENCE
     {
-        let _ = before.save(&file);
+        let _ = known.save(&file);
     }
 }
 
@@ -46,16 +56,21 @@ impl Learning<'_> {
         if let Some(file) = self.gpu.preferences_file().filter(|_| self.kept) {
             let before = known.clone();
             *known.begun.entry(key.clone()).or_default() += 1;
+            // Held meanwhile, so that who interrupts it waits until there is something to excuse.
+            let mut running = running();
             // Where it can't be kept, `prepare` says so in the end.
             let _ = known.save(&file);
-            *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), file, before));
+            *running = Some((Instant::now(), file, before));
         }
         let done = run();
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take();
         known.begun.remove(&key);
         known.ran.insert(key.clone());
         if matches!(done, Err(RunError::Gpu(GpuError::Failed { .. }))) {
             known.agrees.insert(key, false);
+        }
+        if let Some((since, _, state)) = &mut *running() {
+            *since = Instant::now();
+            state.clone_from(known);
         }
         done
     }

@@ -5,7 +5,7 @@
 use super::kinds::kinds;
 use super::self_check::{Verdict, verdict};
 use super::tune::tune;
-use super::{Learning, RunError, target};
+use super::{Learning, RunError, first_run, target};
 use crate::compile::{CHOICES, check_key, is_plain};
 use crate::gpu::{Gpu, GpuError, LearningLock, Preferences};
 use crate::graph::Graph;
@@ -58,6 +58,7 @@ pub fn prepare(
     {
         warnings.push(format!("{}: {error}; this device will be measured again", file.display()));
     }
+    first_run::is_kept();
     warnings.extend(learnt?);
     Ok(warnings)
 }
