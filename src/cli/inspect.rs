@@ -1,7 +1,7 @@
 //! `irnext inspect`: a model from config to memory plan; one switch shows each stage.
 
 use super::network::ShapeArguments;
-use super::opened::{ExplainArguments, prepare_kernels};
+use super::opened::{ExplainArguments, passed_over, prepare_kernels};
 use super::output::{self, print_line, say};
 use super::wrong::wrong;
 use super::{DeviceArguments, Failure, ModelArguments, parse_size};
@@ -260,14 +260,18 @@ impl Aim {
         }
         let why = match arguments.device {
             None => "choose one with --device",
-            Some(_) => match Executor::open(&arguments.options())? {
-                Executor::Gpu(gpu) => {
-                    prepare_kernels(&gpu, graph, arguments.precision.into())?;
-                    let (target, name) = (target(&gpu, false), gpu.name.clone());
-                    return Ok(Self { target, name, gpu: Some(gpu), shaders: sources });
+            Some(_) => {
+                let executor = Executor::open(&arguments.options())?;
+                passed_over(&executor);
+                match executor {
+                    Executor::Gpu(gpu) => {
+                        prepare_kernels(&gpu, graph, arguments.precision.into())?;
+                        let (target, name) = (target(&gpu, false), gpu.name.clone());
+                        return Ok(Self { target, name, gpu: Some(gpu), shaders: sources });
+                    }
+                    Executor::Cpu(_) => "the CPU executor has no dispatches",
                 }
-                Executor::Cpu(_) => "the CPU executor has no dispatches",
-            },
+            }
         };
         let name = format!("assumed, with what WebGPU promises of every device ({why})");
         Ok(Self { target: Target::default(), name, gpu: None, shaders: sources })

@@ -6,7 +6,11 @@ use crate::reference::reflect;
 
 /// The red, green and blue of row `y` and column `x`, 0 to 1; beyond the picture's borders it is mirrored.
 pub(crate) fn rgb(raster: Raster, pixels: &Pixels, y: usize, x: usize) -> [f32; 3] {
-    let at = reflect(y as isize, raster.height) * raster.width + reflect(x as isize, raster.width);
+    colours(pixels, reflect(y as isize, raster.height) * raster.width + reflect(x as isize, raster.width))
+}
+
+/// Red, green and blue of the pixel at `at`, 0 to 1.
+pub(super) fn colours(pixels: &Pixels, at: usize) -> [f32; 3] {
     match pixels {
         Pixels::Eight(pixels) => [0, 1, 2].map(|c| f32::from(pixels[at][c]) / 255.0),
         Pixels::Sixteen(pixels) => [0, 1, 2].map(|c| f32::from(pixels[at][c]) / 65535.0),
