@@ -245,14 +245,14 @@ def varied(task, setting, rng):
     return setting  # shakes, streaks and flakes are drawn anew
 
 
-def others(folder, rng):
-    """Photographs of a folder in the place of those here, no side above 400 pixels; each gets the settings of one of
+def others(folder, side, rng):
+    """Photographs of a folder in the place of those here, none above `side` pixels; each gets the settings of one of
     these, and a sketch of depth: a slope, and one to three things before it."""
     files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")]
     PHOTOS.clear()
     for file in files:
         w, h = Image.open(file).size
-        part = min(1.0, 400 / max(w, h))
+        part = min(1.0, side / max(w, h))
         PHOTOS[file.stem] = (file, (round(w * part), round(h * part)))
         things = [(rng.uniform(0.1, 0.9), rng.uniform(0.3, 0.9), rng.uniform(0.1, 0.35), rng.uniform(0.15, 0.5),
                    rng.uniform(0.3, 0.8)) for _ in range(rng.integers(1, 4))]
@@ -268,14 +268,18 @@ def main():
     args.add_argument("--seed", type=int, default=2024, help="of shakes, streaks, flakes and the strengths of haze and defocus [2024]")
     args.add_argument("--out", type=Path, default=HERE, help="needed with another seed")
     args.add_argument("--photos", type=Path, help="a folder of other photographs, none of them spoiled already; with --out")
+    args.add_argument("--side", type=int, default=400, help="longest side of --photos; all but haze is made for 400 [400]")
+    args.add_argument("--task", choices=TASKS, help="this one alone")
     a = args.parse_args()
     if a.seed != 2024 and a.out.resolve() == HERE.resolve():
         args.error("--seed: the benchmark in the tree stays as it is; say --out FOLDER")
     if a.photos:
         if a.out.resolve() == HERE.resolve():
             args.error("--photos: the benchmark in the tree stays as it is; say --out FOLDER")
-        others(a.photos, np.random.default_rng([a.seed, 98]))
+        others(a.photos, a.side, np.random.default_rng([a.seed, 98]))
     for number, (task, (spoil, names)) in enumerate(TASKS.items()):
+        if a.task not in (None, task):
+            continue
         other = np.random.default_rng([a.seed, 99])
         for name in names:
             if a.seed != 2024 or a.photos:
