@@ -262,15 +262,13 @@ impl Aim {
             None => "choose one with --device",
             Some(_) => {
                 let executor = Executor::open(&arguments.options())?;
-                passed_over(&executor);
-                match executor {
-                    Executor::Gpu(gpu) => {
-                        prepare_kernels(&gpu, graph, arguments.precision.into())?;
-                        let (target, name) = (target(&gpu, false), gpu.name.clone());
-                        return Ok(Self { target, name, gpu: Some(gpu), shaders: sources });
-                    }
-                    Executor::Cpu(_) => "the CPU executor has no dispatches",
+                if let Executor::Gpu(gpu) = &executor {
+                    passed_over(&executor);
+                    prepare_kernels(gpu, graph, arguments.precision.into())?;
+                    let (target, name) = (target(gpu, false), gpu.name.clone());
+                    return Ok(Self { target, name, gpu: Some(Arc::clone(gpu)), shaders: sources });
                 }
+                "the CPU executor has no dispatches"
             }
         };
         let name = format!("assumed, with what WebGPU promises of every device ({why})");
