@@ -317,7 +317,7 @@ fn one(
 
 /// The same colours in 16 bits, so that the network's result is judged and not its rounding to 8.
 fn deep(photo: &Photo) -> Photo {
-    photo.with(Pixels::Sixteen(photo.pixels.to_sixteen()))
+    photo.with(Pixels::Sixteen(photo.pixels.to_sixteen().into_owned()))
 }
 
 /// Every picture of a data set, and the means.

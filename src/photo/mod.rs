@@ -42,6 +42,8 @@ pub(crate) use write::{Staged, stage};
 pub use write::{create_parent, same_file, write_atomic, write_new};
 pub use y4m::{Header, VideoError, VideoReader, VideoWriter};
 
+use std::borrow::Cow;
+
 /// A picture in memory, upright.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Photo {
@@ -108,10 +110,10 @@ impl Pixels {
     }
 
     /// The pixels in 16 bits.
-    pub fn to_sixteen(&self) -> Vec<[u16; 4]> {
+    pub fn to_sixteen(&self) -> Cow<'_, [[u16; 4]]> {
         match self {
             Pixels::Eight(pixels) => pixels.iter().map(|pixel| pixel.map(|sample| u16::from(sample) * 257)).collect(),
-            Pixels::Sixteen(pixels) => pixels.clone(),
+            Pixels::Sixteen(pixels) => pixels.into(),
         }
     }
 

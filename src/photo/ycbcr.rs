@@ -6,6 +6,7 @@
 //! alone all stay as they are, to the bit.
 
 use super::{Layout, Photo, Pixels};
+use rayon::prelude::*;
 
 /// How the samples of a frame lie and what they mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,7 +153,7 @@ impl Sampling {
         let [black, step, neutral, chroma_step] = self.scale();
         let (luma, chroma) = frame.samples.split_at(self.width * self.height);
         let level = |value: f32| (value.clamp(0.0, 1.0) * 65535.0).round() as u16;
-        let luma = luma.iter().map(|&sample| (f32::from(sample) - black) / step);
+        let luma = luma.par_iter().map(|&sample| (f32::from(sample) - black) / step);
         let pixels: Vec<[u16; 4]> = if self.chroma == Chroma::None {
             luma.map(|y| [level(y), level(y), level(y), u16::MAX]).collect()
         } else {
@@ -160,7 +161,7 @@ impl Sampling {
             let [blue, red] = [blue, red].map(|plane| {
                 self.raise(&plane.iter().map(|&sample| (f32::from(sample) - neutral) / chroma_step).collect::<Vec<_>>())
             });
-            luma.zip(blue.into_iter().zip(red))
+            luma.zip(blue.into_par_iter().zip(red))
                 .map(|(y, (cb, cr))| {
                     let [r, g, b] = self.matrix.to_rgb([y, cb, cr]).map(level);
                     [r, g, b, u16::MAX]
@@ -181,8 +182,8 @@ impl Sampling {
         assert!(before.len() == self.width * self.height && after.len() == before.len(), "photos of another size");
         let [_, step, _, chroma_step] = self.scale();
         let changes: Vec<[f32; 3]> = before
-            .iter()
-            .zip(&after)
+            .par_iter()
+            .zip(&*after)
             .map(|(before, after)| {
                 let change = [0, 1, 2].map(|c| (f32::from(after[c]) - f32::from(before[c])) / 65535.0);
                 self.matrix.of_rgb(change)
@@ -191,11 +192,12 @@ impl Sampling {
         let top = ((1_u32 << self.bits) - 1) as f32;
         let add = |sample: u16, change: f32| (f32::from(sample) + change).round().clamp(0.0, top) as u16;
         let (luma, chroma) = frame.samples.split_at(before.len());
-        let mut samples: Vec<u16> = luma.iter().zip(&changes).map(|(&sample, [y, ..])| add(sample, y * step)).collect();
+        let mut samples: Vec<u16> =
+            luma.par_iter().zip(&changes).map(|(&sample, [y, ..])| add(sample, y * step)).collect();
         let (blue, red) = chroma.split_at(chroma.len() / 2);
         for (plane, channel) in [(blue, 1), (red, 2)] {
             if !plane.is_empty() {
-                let lowered = self.lower(&changes.iter().map(|change| change[channel]).collect::<Vec<_>>());
+                let lowered = self.lower(&changes.par_iter().map(|change| change[channel]).collect::<Vec<_>>());
                 samples.extend(plane.iter().zip(lowered).map(|(&sample, change)| add(sample, change * chroma_step)));
             }
         }
@@ -214,18 +216,8 @@ impl Sampling {
             Axis::Between if at.is_multiple_of(2) => [(at / 2, 0.75), ((at / 2).saturating_sub(1), 0.25)],
             Axis::Between => [(at / 2, 0.75), ((at / 2 + 1).min(side - 1), 0.25)],
         };
-        let mut raised = Vec::with_capacity(self.width * self.height);
-        for y in 0..self.height {
-            let rows = between(down, y, height);
-            raised.extend((0..self.width).map(|x| {
-                let columns = between(across, x, width);
-                let row = |(y, weight): (usize, f32)| -> f32 {
-                    columns.iter().map(|&(x, share)| weight * share * plane[y * width + x]).sum()
-                };
-                rows.map(row).iter().sum::<f32>()
-            }));
-        }
-        raised
+        let rows = |y| between(down, y, height);
+        weighted(plane, width, (self.width, self.height), rows, |x| between(across, x, width))
     }
 
     /// Brings a plane of chroma from every pixel to its lattice, as a mean around each sample.
@@ -236,18 +228,8 @@ impl Sampling {
             Axis::On => [((2 * at).saturating_sub(1), 0.25), (2 * at, 0.5), ((2 * at + 1).min(side - 1), 0.25)],
             Axis::Between => [(2 * at, 0.5), ((2 * at + 1).min(side - 1), 0.5), (2 * at, 0.0)],
         };
-        let mut lowered = Vec::with_capacity(width * height);
-        for y in 0..height {
-            let rows = around(down, y, self.height);
-            lowered.extend((0..width).map(|x| {
-                let columns = around(across, x, self.width);
-                let row = |(y, weight): (usize, f32)| -> f32 {
-                    columns.iter().map(|&(x, share)| weight * share * plane[y * self.width + x]).sum()
-                };
-                rows.map(row).iter().sum::<f32>()
-            }));
-        }
-        lowered
+        let rows = |y| around(down, y, self.height);
+        weighted(plane, self.width, (width, height), rows, |x| around(across, x, self.width))
     }
 
     /// How chroma lies across a row and down a column.
@@ -260,6 +242,29 @@ impl Sampling {
             Chroma::Quarter(Siting::TopLeft) => [Axis::On, Axis::On],
         }
     }
+}
+
+/// A plane of this width and height whose samples are weighted sums of those of another one, `stride` of them a row: of
+/// which rows and columns, and by which weights, `rows` and `columns` tell.
+fn weighted<const N: usize>(
+    plane: &[f32],
+    stride: usize,
+    (width, height): (usize, usize),
+    rows: impl Fn(usize) -> [(usize, f32); N] + Sync,
+    columns: impl Fn(usize) -> [(usize, f32); N],
+) -> Vec<f32> {
+    let columns: Vec<_> = (0..width).map(columns).collect();
+    let mut sums = vec![0.0; width * height];
+    sums.par_chunks_mut(width).enumerate().for_each(|(y, sums)| {
+        let rows = rows(y);
+        for (sum, columns) in sums.iter_mut().zip(&columns) {
+            let of_row = |(y, weight): (usize, f32)| -> f32 {
+                columns.iter().map(|&(x, share)| weight * share * plane[y * stride + x]).sum()
+            };
+            *sum = rows.map(of_row).iter().sum();
+        }
+    });
+    sums
 }
 
 /// How samples of chroma lie along an axis of pixels.
@@ -354,8 +359,8 @@ mod tests {
                 pixels.iter().map(|&[r, g, b, a]| if grey { [r + 6554; 4] } else { [r + 6554, g, b - 6554, a] });
             let after = before.with(Pixels::Sixteen(moved.collect()));
             let changed = sampling.with_change(&frame, &before, &after);
-            let again = sampling.to_photo(&changed).pixels.to_sixteen();
-            for (again, after) in again.iter().zip(after.pixels.to_sixteen()) {
+            let photo = sampling.to_photo(&changed);
+            for (again, after) in photo.pixels.to_sixteen().iter().zip(after.pixels.to_sixteen().iter()) {
                 assert!((0..3).all(|c| again[c].abs_diff(after[c]) < 150), "{chroma:?}: {again:?} {after:?}");
             }
         }

@@ -64,7 +64,7 @@ impl Restorer {
         let converted = space.and_then(|space| Some((space.to_srgb(&originals)?, space)));
         let (mut seen, space) = match converted {
             Some((seen, space)) => (seen, Some(space)),
-            None => (originals.clone(), None),
+            None => (originals.to_vec(), None),
         };
         fill_transparent(&mut seen, photo.width);
         let seen = Pixels::Sixteen(seen);
@@ -75,14 +75,14 @@ impl Restorer {
         let (mut before, mut after) = (seen.to_sixteen(), restored.to_sixteen());
         if let Some(space) = space {
             if !photo.layout.has_colour() {
-                after.iter_mut().for_each(|pixel| *pixel = grey(*pixel));
+                after.to_mut().iter_mut().for_each(|pixel| *pixel = grey(*pixel));
             }
             if let (Some(own_before), Some(own_after)) = (space.from_srgb(&before), space.from_srgb(&after)) {
-                (before, after) = (own_before, own_after);
+                (before, after) = (own_before.into(), own_after.into());
             }
         }
-        let mut result = originals;
-        for ((pixel, before), after) in result.iter_mut().zip(&before).zip(&after).filter(|((p, _), _)| p[3] > 0) {
+        let mut result = originals.into_owned();
+        for ((pixel, before), after) in result.iter_mut().zip(&*before).zip(&*after).filter(|((p, _), _)| p[3] > 0) {
             for channel in 0..3 {
                 let change = f32::from(after[channel]) - f32::from(before[channel]);
                 let value = f32::from(pixel[channel]) + adjustments.strength * change;
@@ -108,9 +108,9 @@ impl Restorer {
             let within = &mut |part: f64| progress((index as f64 + part) / turns.len() as f64);
             let raster = Raster { height: turned_height, width: turned_width, sixteen: true };
             let restored = self.by_network(raster, &Pixels::Sixteen(turned), within)?;
-            for (at, pixel) in restored.to_sixteen().into_iter().enumerate() {
+            for (at, pixel) in restored.to_sixteen().iter().enumerate() {
                 let sum = &mut sums[turn.source(width, height, at)];
-                sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(value));
+                sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(*value));
             }
         }
         Ok(Pixels::Sixteen(sums.into_iter().map(|sum| sum.map(|sum| ((sum + 2) / 4) as u16)).collect()))
