@@ -56,7 +56,7 @@ fn profiles() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn sixteen(photo: &Photo) -> Vec<[u16; 4]> {
-    photo.pixels.to_sixteen()
+    photo.pixels.to_sixteen().into_owned()
 }
 
 #[test]

@@ -59,6 +59,45 @@ fn a_frame_is_restored_as_a_picture_is() {
     assert!(mean(&before, &after) > 2.0, "something was restored: {}", mean(&before, &after));
 }
 
+/// A wall in haze that stands still, in a noise that doesn't: restored frame by frame its squares flicker, and less so as the
+/// program does it by itself.
+#[test]
+fn what_flickers_is_evened_out() {
+    const WIDTH: usize = 128;
+    const HEIGHT: usize = 96;
+    const FRAMES: usize = 16;
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut film = format!("YUV4MPEG2 W{WIDTH} H{HEIGHT} F25:1 Cmono\n").into_bytes();
+    for _ in 0..FRAMES {
+        film.extend(b"FRAME\n");
+        for at in 0..WIDTH * HEIGHT {
+            let (x, y) = (at % WIDTH, at / WIDTH);
+            let wall = if (x / 16 + y / 12) % 2 == 0 { 130 } else { 150 } + (x * 7 + y * 13) as u8 % 5 + (y / 3) as u8;
+            film.push(wall + rng.u8(0..16));
+        }
+    }
+    // The mean step of a square of 32 pixels from one frame to the next, once the mean has some frames to go by.
+    let flicker = |arguments: &[&str]| {
+        let done = restore(arguments, &film);
+        assert!(done.status.success(), "{}", said(&done));
+        let header = done.stdout.iter().position(|&byte| byte == b'\n').expect("a header") + 1;
+        let frames: Vec<&[u8]> =
+            done.stdout[header..].chunks_exact(6 + WIDTH * HEIGHT).map(|frame| &frame[6..]).collect();
+        assert_eq!(frames.len(), FRAMES);
+        let square = |frame: &[u8], left: usize, top: usize| {
+            let rows = (top..top + 32).map(|y| &frame[y * WIDTH + left..][..32]);
+            rows.flatten().map(|&value| f64::from(value)).sum::<f64>() / 1024.0
+        };
+        let squares = (0..12).map(|at| (at % 4 * 32, at / 4 * 32));
+        let steps = frames[6..].windows(2).flat_map(|pair| {
+            squares.clone().map(|(left, top)| (square(pair[1], left, top) - square(pair[0], left, top)).abs())
+        });
+        steps.sum::<f64>() / (12 * (FRAMES - 7)) as f64
+    };
+    let [by_frame, evened] = [flicker(&["--longest-side", "full"]), flicker(&[])];
+    assert!(evened < 0.6 * by_frame, "{evened} levels a frame, and {by_frame} frame by frame");
+}
+
 /// The line of the README, with ffmpeg at both ends.
 #[test]
 fn ffmpeg_to_ffmpeg() {

@@ -41,6 +41,7 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
 
     let mut failed: Option<Failure> = None;
     let adjustments = arguments.adjustments();
+    let mut steady = restorer.steady();
     pipeline::run(
         std::iter::from_fn(|| {
             let frame = reader.next_frame().transpose()?;
@@ -50,12 +51,19 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
         |read| -> Result<_, Failure> {
             let (photo, frame) = read?;
             let restored = restorer.restore_adjusted(&photo, &adjustments, &mut |_| ())?;
-            Ok(header.sampling.with_change(&frame, &photo, &restored))
+            Ok((frame, photo, restored))
         },
         |restored| {
+            let changed = restored.map(|(frame, photo, restored)| {
+                let restored = match &mut steady {
+                    Some(steady) => steady.even(&photo, restored),
+                    None => restored,
+                };
+                header.sampling.with_change(&frame, &photo, &restored)
+            });
             // The stream ends with a whole frame, whenever it ends.
             let _whole = writing();
-            match restored.and_then(|frame| Ok(writer.write(&frame)?)) {
+            match changed.and_then(|frame| Ok(writer.write(&frame)?)) {
                 Ok(()) => {
                     count.add();
                     ControlFlow::Continue(())

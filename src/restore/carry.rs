@@ -1,24 +1,15 @@
-//! What the network makes of a copy of a picture, carried over to the picture: the guided filter (He and Sun, "Fast guided
-//! filter", 2015).
+//! What the network makes of a copy of a picture, carried over to the picture.
 //!
 //! Haze is smooth, and how much there is shows in the whole picture better than in details: a network trained on small
-//! pictures does better on a copy of their size. Around each pixel of the copy the change is taken as a linear function of its
-//! colours (channel by channel would tint edges), which the picture's own pixels get. That evens out what the network makes of
-//! noise and edges, so it does a copy of the picture's own size good too.
+//! pictures does better on a copy of their size. Its change as a [`LinearChange`] of the copy's colours, which the picture's own
+//! pixels get, does a copy of the picture's own size good too.
 
+use super::linear_change::LinearChange;
 use super::pixels::colours;
 use crate::kernels::Raster;
 use crate::photo::Pixels;
-use crate::reference::box_mean_of;
 use crate::tensor::{FeatureMap, Shape};
 use rayon::prelude::*;
-
-/// A window is one part of so many of the copy's side, on each axis. Of 8 to 32 it costs little (0.04 dB) where depth has
-/// edges that the picture doesn't show, and gains nearly the most elsewhere.
-const WINDOWS: usize = 20;
-
-/// What a variance counts as detail above: the change of a window with less is an offset alone. Dense haze leaves little.
-const SMOOTHNESS: f64 = 1e-5;
 
 /// The longest side of the grid that the change is taken on.
 const GRID: usize = 640;
@@ -64,96 +55,12 @@ pub(super) fn carry_over(raster: Raster, pixels: &Pixels, seen: Raster, before: 
     let (width, height) = copy_size(seen.width, seen.height, GRID.min(seen.width.max(seen.height)));
     let grid = Raster { height, width, sixteen: true };
     let change = match (width, height) == (seen.width, seen.height) {
-        true => linear_change(grid, before, after),
-        false => linear_change(grid, &copy(seen, before, (width, height)), &copy(seen, after, (width, height))),
-    };
-    let columns: Vec<_> = (0..raster.width).map(|x| between(x, raster.width, width)).collect();
-    // Tells `put` the changed colours of a row.
-    let change_row = |y: usize, put: &mut dyn FnMut(usize, [f32; 3])| {
-        let (above, below, share) = between(y, raster.height, height);
-        // The grid's rows about this one, mixed once for all its pixels.
-        let of = |y: usize| &change.data[y * width * TERMS..(y + 1) * width * TERMS];
-        let mixed: Vec<f32> = of(above).iter().zip(of(below)).map(|(a, b)| a + (b - a) * share).collect();
-        for (x, &(left, right, share)) in columns.iter().enumerate() {
-            let rgb = colours(pixels, y * raster.width + x);
-            let (left, right) = (&mixed[left * TERMS..][..TERMS], &mixed[right * TERMS..][..TERMS]);
-            let term = |at: usize| left[at] + (right[at] - left[at]) * share;
-            let changed = |c: usize| {
-                let change =
-                    term(4 * c) * rgb[0] + term(4 * c + 1) * rgb[1] + term(4 * c + 2) * rgb[2] + term(4 * c + 3);
-                (rgb[c] + change).clamp(0.0, 1.0)
-            };
-            put(x, [0, 1, 2].map(changed));
-        }
+        true => LinearChange::between(grid, before, after),
+        false => LinearChange::between(grid, &copy(seen, before, (width, height)), &copy(seen, after, (width, height))),
     };
     let mut restored = pixels.clone();
-    let row_length = raster.width.max(1);
-    match &mut restored {
-        Pixels::Eight(rows) => rows.par_chunks_mut(row_length).enumerate().for_each(|(y, row)| {
-            change_row(y, &mut |x, rgb| (0..3).for_each(|c| row[x][c] = (rgb[c] * 255.0 + 0.5) as u8));
-        }),
-        Pixels::Sixteen(rows) => rows.par_chunks_mut(row_length).enumerate().for_each(|(y, row)| {
-            change_row(y, &mut |x, rgb| (0..3).for_each(|c| row[x][c] = (rgb[c] * 65535.0 + 0.5) as u16));
-        }),
-    }
+    change.add(raster, pixels, &mut restored);
     restored
-}
-
-/// The neighbours in a copy's row or column of so many pixels that a pixel at `at` lies between, and the share of the second.
-fn between(at: usize, from: usize, to: usize) -> (usize, usize, f32) {
-    let place = ((at as f64 + 0.5) * to as f64 / from as f64 - 0.5).clamp(0.0, (to - 1) as f64);
-    let first = place as usize;
-    (first, (first + 1).min(to - 1), (place - first as f64) as f32)
-}
-
-/// Terms of a pixel's change: of each colour three gains, of red, green and blue, and an offset.
-const TERMS: usize = 12;
-
-/// `[height, width, TERMS]`: per pixel of a grid the terms of the linear function of its colours that is nearest to the
-/// change `after − before` in the windows about it. No change is none, exactly.
-fn linear_change(grid: Raster, before: &Pixels, after: &Pixels) -> FeatureMap<f32> {
-    // Pairs of colours, the sides of a symmetric matrix and its diagonal.
-    const PAIRS: [(usize, usize); 6] = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];
-    let shape = |channels: usize| Shape::new(grid.height, grid.width, channels);
-    // Of an odd number of pixels, so that a turned picture has the same.
-    let window = |side: usize| (side / WINDOWS) | 1;
-    let means = |map: FeatureMap<f32>| box_mean_of(&map, [window(grid.height), window(grid.width)]);
-    let products = FeatureMap::<f32>::from_fn(shape(21), |y, x, values| {
-        let at = y * grid.width + x;
-        let (colours, after) = (colours(before, at), colours(after, at));
-        let change = [0, 1, 2].map(|c| after[c] - colours[c]);
-        let squares = PAIRS.map(|(i, j)| colours[i] * colours[j]);
-        let crossed = colours.iter().flat_map(|colour| change.map(|change| colour * change));
-        let all = colours.into_iter().chain(change).chain(squares).chain(crossed);
-        values.iter_mut().zip(all).for_each(|(value, product)| *value = product);
-    });
-    let products = means(products);
-    let linear = FeatureMap::<f32>::from_fn(shape(TERMS), |y, x, terms| {
-        let mean: [f64; 21] = std::array::from_fn(|at| f64::from(products.pixel(y, x)[at]));
-        let (colours, change) = (&mean[..3], &mean[3..6]);
-        let mut covariance = [[0.0; 3]; 3];
-        for (at, (i, j)) in PAIRS.into_iter().enumerate() {
-            covariance[i][j] = mean[6 + at] - colours[i] * colours[j] + if i == j { SMOOTHNESS } else { 0.0 };
-            covariance[j][i] = covariance[i][j];
-        }
-        let inverse = inverse(covariance);
-        for c in 0..3 {
-            let with_change = [0, 1, 2].map(|i| mean[12 + 3 * i + c] - colours[i] * change[c]);
-            let gains = inverse.map(|row| (0..3).map(|i| row[i] * with_change[i]).sum::<f64>());
-            let offset = change[c] - (0..3).map(|i| gains[i] * colours[i]).sum::<f64>();
-            let own = gains.into_iter().chain([offset]);
-            terms[4 * c..].iter_mut().zip(own).for_each(|(term, value)| *term = value as f32);
-        }
-    });
-    means(linear)
-}
-
-/// The inverse of a symmetric matrix that has one.
-fn inverse([[a, b, c], [_, d, e], [.., f]]: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
-    let [p, q, r] = [d * f - e * e, c * e - b * f, b * e - c * d];
-    let [s, t, u] = [a * f - c * c, b * c - a * e, a * d - b * b];
-    let determinant = a * p + b * q + c * r;
-    [[p, q, r], [q, s, t], [r, t, u]].map(|row| row.map(|value| value / determinant))
 }
 
 #[cfg(test)]
@@ -197,19 +104,6 @@ mod tests {
             for c in 0..3 {
                 let (found, expected) = (f32::from(found[c]), f32::from(changed(original[c], c)));
                 assert!((found - expected).abs() < 130.0, "{found} {expected}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_matrix_by_its_inverse_is_one() {
-        let matrix = [[4.0, 1.0, -2.0], [1.0, 5.0, 0.5], [-2.0, 0.5, 6.0]];
-        // Both are symmetric: rows by rows.
-        let inverse = inverse(matrix);
-        for (i, row) in matrix.iter().enumerate() {
-            for (j, column) in inverse.iter().enumerate() {
-                let product: f64 = row.iter().zip(column).map(|(a, b)| a * b).sum();
-                assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12, "{i} {j}: {product}");
             }
         }
     }

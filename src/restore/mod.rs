@@ -6,14 +6,17 @@ mod device;
 mod executor;
 mod faithful;
 mod fill;
+mod linear_change;
 pub(crate) mod pixels;
 mod plans;
 mod sound;
+mod steady;
 mod turns;
 
 pub(crate) use cpu::needed;
 pub use executor::{Executor, LongestSide, Options};
 pub use faithful::Adjustments;
+pub use steady::Steady;
 
 use crate::compile::PlanError;
 use crate::gpu::{Gpu, GpuError, ShaderError};
@@ -223,6 +226,11 @@ impl Restorer {
             Some(longest) if width.max(height) > longest => carry::copy_size(width, height, longest),
             _ => (width, height),
         }
+    }
+
+    /// What evens out the change of a video's frames, if it is a smooth one, carried over.
+    pub fn steady(&self) -> Option<Steady> {
+        self.longest_side.map(|_| Steady::default())
     }
 
     /// What `network` makes of sRGB pixels, or of a copy of them; their alpha comes back as it was.
