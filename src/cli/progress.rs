@@ -1,9 +1,10 @@
 //! Progress on standard error, so that standard output stays free for pictures. On a terminal a bar, once the work has
 //! taken a second; elsewhere a plain line for every file done; with `--quiet` nothing but warnings.
 
-use super::output::{error_line, one_line};
+use super::output::{error_line, one_line, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -84,6 +85,42 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// A progress that several threads tell of.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Progress>>);
+
+impl Shared {
+    /// Starts on so many pictures.
+    pub fn new(pictures: usize, quiet: bool) -> Self {
+        Self(Arc::new(Mutex::new(Progress::new(pictures, quiet))))
+    }
+
+    /// For as long as the work on a picture is told.
+    pub fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prints a warning or an error.
+    pub fn note(&self, line: &str) {
+        self.lock().note(&format!("irnext: {line}"));
+    }
+
+    /// What is said when the program is interrupted.
+    pub fn farewell(&self, done: usize, total: usize) {
+        let line = match (done, total) {
+            (0, 1) => "irnext: interrupted; nothing was written".to_owned(),
+            _ => format!(
+                "irnext: interrupted: {done} of {total} pictures are done, none is half-written; to go on, give the \
+                 same command again with --skip-existing"
+            ),
+        };
+        match self.0.try_lock() {
+            Ok(progress) => progress.note(&line),
+            Err(_) => say!("{line}"),
+        }
     }
 }
 

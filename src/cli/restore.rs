@@ -5,7 +5,7 @@ use super::files::{self, Input, Job, Naming, Output};
 use super::interrupt::{self, on_interrupt};
 use super::opened::{ExplainArguments, passed_over};
 use super::output::{self, print_line, say};
-use super::progress::Progress;
+use super::progress::Shared;
 use super::wrong::wrong;
 use super::{DeviceArguments, Failure, ModelArguments, SeenArguments, pipeline, quality, video};
 use crate::model::Task;
@@ -19,8 +19,8 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
@@ -125,7 +125,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(wrong("--json and a picture can't both go to standard output"));
     }
     let total = plan.jobs.len();
-    let progress = Shared(Arc::new(Mutex::new(Progress::new(total, arguments.quiet))));
+    let progress = Shared::new(total, arguments.quiet);
     plan.warnings.iter().for_each(|warning| progress.note(warning));
     if let Some(line) = unread(&plan.unread) {
         progress.note(&line);
@@ -354,35 +354,6 @@ fn named(job: &Job, error: &dyn std::fmt::Display) -> Failure {
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     format!("{}: {}", job.input, lines.join(" ")).into()
-}
-
-/// The progress that all stages tell.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Progress>>);
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note(&self, line: &str) {
-        self.lock().note(&format!("irnext: {line}"));
-    }
-
-    /// What is said when the program is interrupted.
-    fn farewell(&self, done: usize, total: usize) {
-        let line = match (done, total) {
-            (0, 1) => "irnext: interrupted; nothing was written".to_owned(),
-            _ => format!(
-                "irnext: interrupted: {done} of {total} pictures are done, none is half-written; to go on, give the \
-                 same command again with --skip-existing"
-            ),
-        };
-        match self.0.try_lock() {
-            Ok(progress) => progress.note(&line),
-            Err(_) => say!("{line}"),
-        }
-    }
 }
 
 /// What is said at the end when pictures failed.
