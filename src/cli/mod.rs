@@ -221,7 +221,7 @@ impl DeviceArguments {
 struct SeenArguments {
     /// The network sees a copy of at most this longest side; `full`: the picture itself [default: the model's]
     ///
-    /// The change that it makes of the copy is carried over to the picture, as a linear function of its colours around each pixel (guided filter). That is for haze, which is smooth: a model that was trained on small pictures tells it better so, and in a moment. In a video it is evened out over the frames besides, so that nothing flickers where the picture stands still. The shipped dehazing model has 640; any other sees the picture itself.
+    /// The change that it makes of the copy is carried over to the picture, as a linear function of its colours around each pixel (guided filter). That is for haze, which is smooth: a model that was trained on small pictures tells it better so, and in a moment. In a video the carried change is evened out over the frames besides. The shipped dehazing model has 640; any other sees the picture itself.
     #[arg(long, value_name = "PIXELS", value_parser = parse_longest_side, hide_short_help = true)]
     longest_side: Option<LongestSide>,
 }

@@ -75,6 +75,8 @@ pub(super) struct Arguments {
     /// Raw video (Y4M) from standard input to output
     ///
     /// ffmpeg -i in.mp4 -f yuv4mpegpipe -pix_fmt yuv444p - | irnext restore - --video | ffmpeg -i - out.mp4
+    ///
+    /// Frames are restored one by one. Haze's change is evened out over them, so that less flickers; with `--longest-side full` each is restored by itself.
     #[arg(long, conflicts_with_all = ["format", "suffix", "overwrite", "skip_existing", "compare", "explain", "json"])]
     video: bool,
     /// Refuse larger pictures

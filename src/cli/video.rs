@@ -42,6 +42,7 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
     let mut failed: Option<Failure> = None;
     let adjustments = arguments.adjustments();
     let mut steady = restorer.steady();
+    let (evens, sampling) = (steady.is_some(), &header.sampling);
     pipeline::run(
         std::iter::from_fn(|| {
             let frame = reader.next_frame().transpose()?;
@@ -51,15 +52,18 @@ pub(super) fn run(arguments: &restore::Arguments) -> Result<ExitCode, Failure> {
         |read| -> Result<_, Failure> {
             let (photo, frame) = read?;
             let restored = restorer.restore_adjusted(&photo, &adjustments, &mut |_| ())?;
-            Ok((frame, photo, restored))
+            // What needs no order is done in the lanes.
+            Ok(match evens {
+                true => (frame, Some((photo, restored))),
+                false => (sampling.with_change(&frame, &photo, &restored), None),
+            })
         },
-        |restored| {
-            let changed = restored.map(|(frame, photo, restored)| {
-                let restored = match &mut steady {
-                    Some(steady) => steady.even(&photo, restored),
-                    None => restored,
-                };
-                header.sampling.with_change(&frame, &photo, &restored)
+        |done| {
+            let changed = done.map(|(frame, photos)| match (photos, &mut steady) {
+                (Some((photo, restored)), Some(steady)) => {
+                    sampling.with_change(&frame, &photo, &steady.even(&photo, restored))
+                }
+                _ => frame,
             });
             // The stream ends with a whole frame, whenever it ends.
             let _whole = writing();

@@ -228,7 +228,8 @@ impl Restorer {
         }
     }
 
-    /// What evens out the change of a video's frames, if it is a smooth one, carried over.
+    /// What evens out the change of a video's frames, which it takes in order, if it is a smooth one, carried over. One for
+    /// each video.
     pub fn steady(&self) -> Option<Steady> {
         self.longest_side.map(|_| Steady::default())
     }

@@ -3,7 +3,7 @@
 //!
 //! A smooth change, as haze's is, is nearly a [`LinearChange`] of the frame's colours. The mean over the frames so far takes its
 //! place where the picture stays. Where it moves or cuts, or where the network comes to see it otherwise, the frame's own change
-//! stays, so that nothing lags behind.
+//! stays; what changes slowly lags by a few levels of 8 bits.
 
 use super::carry::{copy, copy_size};
 use super::linear_change::{LinearChange, means};
@@ -12,14 +12,15 @@ use crate::kernels::Raster;
 use crate::photo::{Photo, Pixels};
 use crate::tensor::{FeatureMap, Shape};
 
-/// A frame's share of the mean, where nothing moves, is one part of so many. Of 6 to 10 fewer flicker more and more lag.
+/// A frame's share of the mean, where nothing moves, is one part of so many. Fewer flicker more, more lag more.
 const FRAMES: f32 = 8.0;
 
-/// The squared difference, of colours from 0 to 1, at which half of what the mean would hold back is let through. Of 4 to 16
-/// levels more evens out more and lags more.
+/// The squared difference, of colours from 0 to 1, at which half of what the mean would hold back is let through. More evens
+/// out more and lags more.
 const MOVED: f32 = (6.0 / 255.0) * (6.0 / 255.0);
 
-/// The longest side of the grid that frames are compared on: coarse, so that noise is no motion.
+/// The longest side of the grid that frames are compared on: coarse, so that the noise of a frame of some hundred pixels is no
+/// motion.
 const GRID: usize = 80;
 
 /// The frames so far, which come in order.
@@ -34,9 +35,14 @@ struct Past {
 }
 
 impl Steady {
-    /// What `frame` was restored to, of its size, less what flickers. The first one is left as it is, to the bit, and so is one
-    /// that is like all before it.
+    /// What an opaque `frame` was restored to, less what flickers. The first one is left as it is, to the bit, and so is one that
+    /// is like all before it.
+    ///
+    /// # Panics
+    ///
+    /// If both aren't of one size.
     pub fn even(&mut self, frame: &Photo, mut restored: Photo) -> Photo {
+        assert!((frame.width, frame.height) == (restored.width, restored.height), "restored to another size");
         let sixteen = matches!(frame.pixels, Pixels::Sixteen(_));
         let raster = Raster { height: frame.height, width: frame.width, sixteen };
         let (width, height) = copy_size(frame.width, frame.height, GRID.min(frame.width.max(frame.height)));
@@ -175,12 +181,30 @@ mod tests {
         assert!((found - mean(&frame(texture))).abs() < 0.2 / 40.0, "{found}");
     }
 
+    /// A level more with each frame: the mean lags, but not far.
+    #[test]
+    fn what_changes_slowly_lags_by_a_few_levels() {
+        let mut steady = Steady::default();
+        for n in 0..60 {
+            let after = frame(|y, x| texture(y, x) + n as f32 / 255.0);
+            let lag = mean(&after) - mean(&steady.even(&frame(texture), after.clone()));
+            assert!((-0.1 / 255.0..3.5 / 255.0).contains(&lag), "{n}: {lag}");
+        }
+    }
+
     #[test]
     fn frames_of_one_pixel_and_of_another_size() {
         let mut steady = Steady::default();
-        for (width, height) in [(1, 1), (1, 1), (1, 500), (500, 1), (500, 1), (3, 2)] {
-            let photo = Photo::new(width, height, Pixels::Sixteen(vec![[9, 5, 7, 0]; width * height]), Layout::Rgb);
-            assert!(steady.even(&photo, photo.clone()).pixels == photo.pixels);
+        let sizes = [(1, 1), (1, 1), (1, 500), (500, 1), (500, 1), (3, 2)];
+        for (n, (width, height)) in sizes.into_iter().enumerate() {
+            let of =
+                |value| Photo::new(width, height, Pixels::Eight(vec![[value, 5, 7, 255]; width * height]), Layout::Rgb);
+            let after = of(40 + 2 * n as u8);
+            let even = steady.even(&of(90), after.clone());
+            // One of another size than that before is a first one.
+            let first = n == 0 || sizes[n - 1] != (width, height);
+            assert_eq!(even.pixels == after.pixels, first, "{n}");
+            assert!(colours(&even.pixels, 0)[0] < 60.0 / 255.0, "{n}");
         }
     }
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # 18 photographs out of Debian's packages of wallpapers, as FOLDER/NAME.jpg: others than the benchmark's, for
-# `make.py --photos FOLDER`. They were chosen before any result on them was seen, and chose nothing since.
+# `make.py --photos FOLDER`. They were chosen before any result on them was seen, and chose no weights and no recipe since;
+# what else, weights/train/HISTORY.md says at its end.
 # Needs Debian 12 (apt-get, after `apt-get update`; dpkg-deb) and about 400 MB for a moment; installs nothing.
 set -eu
 [ $# = 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }

@@ -1,8 +1,8 @@
 """How much do hazy films flicker, restored?  python flicker.py [IRNEXT] [--device N|cpu]
 
 Films of the benchmark's photographs in its haze: the camera stands still, and pans by 3 pixels a frame; each frame has noise
-of its own.  `restore --video` takes them frame by frame (`--longest-side full`) and as it does by itself, evened out.  A
-film's flicker is by how many levels of 8 bits squares of 32 pixels of the scene get lighter or darker from one frame to the
+of its own.  `restore --video` takes each frame as a film of its own, and the film, which it evens out over the frames.  A film's
+flicker is by how many levels of 8 bits squares of 32 pixels of the scene get lighter or darker from one frame to the
 next, root mean square.  PSNR tells what evening out costs where the camera moves.  Needs what make.py needs.
 """
 
@@ -18,7 +18,7 @@ from floors import BUILT
 
 FRAMES, SQUARE = 16, 32
 FILMS = {"still, noise of 2 levels": (0, 2), "still, noise of 6": (0, 6), "pan, noise of 2": (3, 2)}  # pixels a frame, levels
-WAYS = {"by frame": ["--longest-side", "full"], "evened": []}
+WAYS = {"by frame": 1, "evened": FRAMES}  # frames of a stream
 
 
 def film(clear, hazy, step, noise, rng):
@@ -46,6 +46,19 @@ def luma(stream, shape):
     return (body.reshape(frames, 3, height, width)[:, 0].astype(float) - 16) * 255 / 219
 
 
+def restored(program, device, frames, at_once):
+    """The luma of hazy frames, restored in streams of so many."""
+    command = [program, "restore", "-", "--video", "--quiet", "--task", "dehaze", "--device", device]
+    made = []
+    for first in range(0, len(frames), at_once):
+        stream = frames[first:first + at_once]
+        done = subprocess.run(command, input=y4m(stream), stdout=subprocess.PIPE)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)} failed")
+        made.append(luma(done.stdout, stream.shape))
+    return np.concatenate(made)
+
+
 def flicker(frames, step):
     """The squares' steps from frame to frame, root mean square and largest; the camera's own motion is taken out."""
     width = frames.shape[2] - step
@@ -70,14 +83,10 @@ def main():
             rng = np.random.default_rng([7, number, step, noise])
             clear = np.asarray(make.photograph(name)) / 255.0
             target, hazy = film(clear, make.dehaze(name, clear, rng), step, noise, rng)
-            for way, options in WAYS.items():
-                command = [program, "restore", "-", "--video", "--quiet", "--task", "dehaze", "--device", a.device, *options]
-                done = subprocess.run(command, input=y4m(hazy), stdout=subprocess.PIPE)
-                if done.returncode:
-                    sys.exit(f"{' '.join(command)} failed")
-                restored = luma(done.stdout, hazy.shape)
-                error = ((restored - luma(y4m(target), hazy.shape)) ** 2).mean((1, 2))
-                found[way].append([*flicker(restored, step), (10 * np.log10(255**2 / error)).mean()])
+            for way, at_once in WAYS.items():
+                frames = restored(program, a.device, hazy, at_once)
+                error = ((frames - luma(y4m(target), hazy.shape)) ** 2).mean((1, 2))
+                found[way].append([*flicker(frames, step), (10 * np.log10(255**2 / error)).mean()])
         for way, films in found.items():
             mean, largest, psnr = np.array(films).T
             print(f"{title:25} {way:9} {mean.mean():7.2f} {largest.max():8.1f} {psnr.mean():6.2f}", flush=True)
