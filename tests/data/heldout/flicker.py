@@ -3,18 +3,17 @@
 Films of the benchmark's photographs in its haze: the camera stands still, and pans by 3 pixels a frame; each frame has noise
 of its own.  `restore --video` takes each frame as a film of its own, and the film, which it evens out over the frames.  A film's
 flicker is by how many levels of 8 bits squares of 32 pixels of the scene get lighter or darker from one frame to the
-next, root mean square.  PSNR tells what evening out costs where the camera moves.  Needs what make.py needs.
+next, root mean square.  PSNR tells what evening out costs where the camera moves.  IRNEXT is the program
+[target/release/irnext, else the one on PATH].  Needs what make.py needs.
 """
 
-import argparse
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 
 import make
-from floors import BUILT
+from floors import program_and_device
 
 FRAMES, SQUARE = 16, 32
 FILMS = {"still, noise of 2 levels": (0, 2), "still, noise of 6": (0, 6), "pan, noise of 2": (3, 2)}  # pixels a frame, levels
@@ -69,13 +68,7 @@ def flicker(frames, step):
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("program", nargs="?", metavar="IRNEXT")
-    args.add_argument("--device", default="auto", help="as in `irnext restore` [auto]")
-    a = args.parse_args()
-    program = a.program or (str(BUILT) if BUILT.exists() else shutil.which("irnext"))
-    if not program or not shutil.which(program):
-        sys.exit(f"no program: {program or 'cargo build --release, or name it'}")
+    program, device = program_and_device(__doc__)
     print(f"{'film':25} {'':9} {'flicker':>7} {'largest':>8} {'PSNR':>6}")
     for title, (step, noise) in FILMS.items():
         found = {way: [] for way in WAYS}
@@ -84,7 +77,7 @@ def main():
             clear = np.asarray(make.photograph(name)) / 255.0
             target, hazy = film(clear, make.dehaze(name, clear, rng), step, noise, rng)
             for way, at_once in WAYS.items():
-                frames = restored(program, a.device, hazy, at_once)
+                frames = restored(program, device, hazy, at_once)
                 error = ((frames - luma(y4m(target), hazy.shape)) ** 2).mean((1, 2))
                 found[way].append([*flicker(frames, step), (10 * np.log10(255**2 / error)).mean()])
         for way, films in found.items():

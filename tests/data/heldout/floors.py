@@ -31,16 +31,22 @@ def measure(program, device):
             for each in json.loads(found)["sets"]}
 
 
-def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def program_and_device(doc):
+    """What a script's command line says of them; flicker.py's too."""
+    args = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("program", nargs="?", metavar="IRNEXT")
-    args.add_argument("--device", default="auto", help="as in `irnext eval` [auto]")
+    args.add_argument("--device", default="auto", help="as in `irnext restore` [auto]")
     a = args.parse_args()
     program = a.program or (str(BUILT) if BUILT.exists() else shutil.which("irnext"))
     if not program or not shutil.which(program):
         sys.exit(f"no program: {program or 'cargo build --release, or name it'}")
+    return program, a.device
+
+
+def main():
+    program, device = program_and_device(__doc__)
     try:
-        means = measure(program, a.device)
+        means = measure(program, device)
     except subprocess.CalledProcessError as error:
         sys.exit(f"{error.cmd[0]} {error.cmd[1]} failed")
     failed = False
